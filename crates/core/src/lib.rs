@@ -1,0 +1,12 @@
+//! What the ingester knows without touching the world: no I/O, no clock, no randomness, no async runtime, and no
+//! panic on any input. Time and jitter come in as arguments; bytes from outside become types that cannot hold a bad
+//! value. The service around it (`qualtrics-ingester`) does the talking.
+//!
+//! In reading order: [`id`] and [`time`] name things; [`callback`] turns a posted form into a trusted callback;
+//! [`inbox`] holds the queue's words; [`row`] is what is stored.
+
+pub mod callback;
+pub mod id;
+pub mod inbox;
+pub mod row;
+pub mod time;

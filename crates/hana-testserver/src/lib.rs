@@ -1,0 +1,1 @@
+//! Speaks the SQL command network protocol of SAP HANA on loopback.
