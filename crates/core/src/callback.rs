@@ -1,1 +1,1 @@
-
+//! Form bytes to a trusted callback.

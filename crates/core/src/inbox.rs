@@ -1,1 +1,1 @@
-
+//! The queue: its words and its state machine.

@@ -5,8 +5,10 @@
 //! In reading order: [`id`] and [`time`] name things; [`callback`] turns a posted form into a trusted callback;
 //! [`inbox`] holds the queue's words; [`row`] is what is stored.
 
+pub mod access;
 pub mod callback;
 pub mod id;
 pub mod inbox;
 pub mod row;
+pub mod sql;
 pub mod time;
