@@ -1,1 +1,3 @@
+//! Exit code and nothing else.
+
 fn main() {}

@@ -1,0 +1,141 @@
+//! Birth, life and death of the process: signals, the soft and the hard token, the tracker that owns every task, and
+//! the one reading of time.
+//!
+//! Shutdown runs in this order: the soft token is cancelled (readiness turns red, the listener closes, claiming
+//! stops), what is in flight ends within [`DRAIN_DEADLINE`], then the hard token ends what is left. Cloud Foundry
+//! kills ten seconds after SIGTERM, so eight is what may be used.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use ingester_core::time::Timestamp;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
+
+/// How long work in flight may take to end after SIGTERM.
+/// Source: Cloud Foundry sends SIGKILL ten seconds after SIGTERM.
+pub const DRAIN_DEADLINE: Duration = Duration::from_secs(8);
+
+/// The instant: wall time at the first call plus the time that the runtime says has passed since. A clock that is
+/// set back or forth meanwhile moves no lease and no back-off, and paused time in tests governs everything.
+#[must_use]
+pub fn now() -> Timestamp {
+    static ANCHOR: OnceLock<(Timestamp, Instant)> = OnceLock::new();
+    let (wall, monotonic) = ANCHOR.get_or_init(|| (wall_clock(), Instant::now()));
+    let elapsed = Instant::now().saturating_duration_since(*monotonic);
+    wall.checked_add(elapsed).unwrap_or(*wall)
+}
+
+fn wall_clock() -> Timestamp {
+    Timestamp::now()
+}
+
+/// The tokens and the tracker of one service. Cheap to clone; every part holds one.
+#[derive(Debug, Clone, Default)]
+pub struct Lifecycle {
+    soft: CancellationToken,
+    hard: CancellationToken,
+    tracker: TaskTracker,
+    failed: Arc<AtomicBool>,
+}
+
+impl Lifecycle {
+    /// A new life, nothing running yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Spawns a task that the shutdown waits for. Every task of the service is spawned here.
+    pub fn spawn<F>(&self, name: &'static str, future: F) -> tokio::task::JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is the tracker that the rule points to"
+        )]
+        tokio::spawn(
+            self.tracker
+                .track_future(future.instrument(tracing::info_span!("task", task = name))),
+        )
+    }
+
+    /// Spawns a part of the service that lives as long as the service does. Should it end before the shutdown, or
+    /// panic, the shutdown starts and [`Lifecycle::failed`] says so.
+    pub fn spawn_part<F>(&self, name: &'static str, future: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let part = self.spawn(name, future);
+        let life = self.clone();
+        self.spawn("supervisor", async move {
+            let ended = part.await;
+            if !life.soft.is_cancelled() {
+                let error = ended
+                    .err()
+                    .map(|panic| panic.to_string())
+                    .unwrap_or_default();
+                tracing::error!(error, "{name} ended by itself: shutting down");
+                life.failed.store(true, Ordering::Release);
+                life.stop();
+            }
+        });
+    }
+
+    /// Starts the shutdown.
+    pub fn stop(&self) {
+        self.soft.cancel();
+    }
+
+    /// Ends everything that has not ended by itself.
+    pub fn abort(&self) {
+        self.soft.cancel();
+        self.hard.cancel();
+    }
+
+    /// Completes when the shutdown starts.
+    #[must_use]
+    pub fn stopping(&self) -> &CancellationToken {
+        &self.soft
+    }
+
+    /// Completes when the time for an orderly end is over.
+    #[must_use]
+    pub fn aborting(&self) -> &CancellationToken {
+        &self.hard
+    }
+
+    /// True if a part ended by itself.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
+
+    /// Waits until every task has ended, or the deadline is over. True if all ended.
+    pub async fn drained(&self, deadline: Duration) -> bool {
+        self.tracker.close();
+        tokio::time::timeout(deadline, self.tracker.wait())
+            .await
+            .is_ok()
+    }
+}
+
+/// Completes at SIGTERM or Ctrl-C.
+///
+/// # Errors
+/// If the handlers can't be installed.
+pub async fn signal() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = terminate.recv() => Ok(()),
+        result = tokio::signal::ctrl_c() => result,
+    }
+}

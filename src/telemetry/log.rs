@@ -1,0 +1,46 @@
+//! Log set-up: one line per thing that an operator may act on, to stderr, as text or JSON.
+
+use std::io::IsTerminal as _;
+
+use tracing_subscriber::EnvFilter;
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object per line, fields at its top level.
+    Json,
+}
+
+/// Installs the global subscriber. A second call changes nothing, so tests may call it too.
+///
+/// `filter` is a `RUST_LOG` directive; an unreadable one falls back to `info`, which the returned text says.
+pub fn init(format: LogFormat, filter: Option<&str>) -> Option<String> {
+    let (filter, problem) = match filter.map(EnvFilter::try_new) {
+        None => (EnvFilter::new("info"), None),
+        Some(Ok(filter)) => (filter, None),
+        Some(Err(error)) => (
+            EnvFilter::new("info"),
+            Some(format!("RUST_LOG can't be read, logging at info: {error}")),
+        ),
+    };
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    let installed = match format {
+        LogFormat::Json => builder
+            .json()
+            .flatten_event(true)
+            .with_current_span(true)
+            .with_span_list(false)
+            .try_init(),
+        // tracing-subscriber colours even into a file unless told otherwise.
+        LogFormat::Text => builder
+            .with_ansi(std::io::stderr().is_terminal())
+            .with_target(false)
+            .try_init(),
+    };
+    drop(installed);
+    problem
+}

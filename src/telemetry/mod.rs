@@ -1,0 +1,4 @@
+//! What the engine on call sees: log set-up and every metric name, once.
+
+pub mod log;
+pub mod metrics;
