@@ -112,7 +112,7 @@ fn quoted(text: &str) -> String {
 impl ColumnName {
     /// The key of every survey's table.
     pub const RESPONSE_ID: &'static str = "RESPONSEID";
-    /// The column that RecordedDay, RecordedWeek and RecordedMonth are computed from.
+    /// The column that `RecordedDay`, `RecordedWeek` and `RecordedMonth` are computed from.
     pub const RECORDED_DATE: &'static str = "RECORDEDDATE";
 
     /// The name as it stands in SQL: in double quotes.

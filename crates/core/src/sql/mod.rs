@@ -3,7 +3,19 @@
 //! Values are binds, always. Identifiers pass through [`ColumnName`] and [`TableName`] and come out quoted. There is
 //! no way to make a [`Statement`] from a text that was put together at run time.
 
+use std::borrow::Cow;
+use std::time::Duration;
+
 use crate::row::{Cell, ColumnName, TableName};
+use crate::time::Timestamp;
+
+pub mod changes;
+pub mod ddl;
+pub mod erased;
+pub mod inbox;
+pub mod rows;
+pub mod runs;
+pub mod surveys;
 
 /// Which database a text is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,7 +29,7 @@ pub enum Dialect {
 /// One SQL text with its values, in the order of its `?`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Statement {
-    text: String,
+    text: Cow<'static, str>,
     binds: Vec<Cell>,
 }
 
@@ -26,26 +38,34 @@ impl Statement {
     #[must_use]
     pub fn new(text: &'static str) -> Self {
         Self {
-            text: text.to_owned(),
+            text: Cow::Borrowed(text),
             binds: Vec::new(),
         }
     }
 
     /// Appends a fixed piece of SQL.
     pub fn push(&mut self, text: &'static str) -> &mut Self {
-        self.text.push_str(text);
+        self.text.to_mut().push_str(text);
         self
     }
 
     /// Appends a quoted column name.
     pub fn column(&mut self, name: &ColumnName) -> &mut Self {
-        self.text.push_str(&name.quoted());
+        self.text.to_mut().push_str(&name.quoted());
+        self
+    }
+
+    /// Appends any other identifier, quoted.
+    fn identifier(&mut self, name: &str) -> &mut Self {
+        self.text.to_mut().push('"');
+        self.text.to_mut().push_str(&name.replace('"', "\"\""));
+        self.text.to_mut().push('"');
         self
     }
 
     /// Appends a quoted table name; SQLite ignores the schema.
     pub fn table(&mut self, dialect: Dialect, name: &TableName) -> &mut Self {
-        self.text.push_str(&match dialect {
+        self.text.to_mut().push_str(&match dialect {
             Dialect::Sqlite => name.unqualified(),
             Dialect::Hana => name.qualified(),
         });
@@ -54,20 +74,27 @@ impl Statement {
 
     /// Appends `?` and the value that it stands for.
     pub fn bind(&mut self, value: Cell) -> &mut Self {
-        self.text.push('?');
+        self.text.to_mut().push('?');
         self.binds.push(value);
         self
     }
 
     /// Appends a whole number that is part of the text itself, where a dialect takes no bind (lengths, LIMIT).
     pub fn number(&mut self, value: u64) -> &mut Self {
-        self.text.push_str(&value.to_string());
+        self.text.to_mut().push_str(&value.to_string());
+        self
+    }
+
+    /// Values for the `?` of a text that is fixed as a whole, in their order.
+    #[must_use]
+    pub fn with(mut self, binds: impl IntoIterator<Item = Cell>) -> Self {
+        self.binds.extend(binds);
         self
     }
 
     /// Appends another statement, text and values.
     pub fn append(&mut self, other: Self) -> &mut Self {
-        self.text.push_str(&other.text);
+        self.text.to_mut().push_str(&other.text);
         self.binds.extend(other.binds);
         self
     }
@@ -83,4 +110,24 @@ impl Statement {
     pub fn binds(&self) -> &[Cell] {
         &self.binds
     }
+}
+
+/// A text as a cell.
+fn text(value: impl AsRef<str>) -> Cell {
+    Cell::Text(value.as_ref().to_owned())
+}
+
+/// A whole number as a cell.
+fn number(value: impl Into<i64>) -> Cell {
+    Cell::Integer(value.into())
+}
+
+/// An instant as a cell, NULL where there is none.
+fn instant(value: Option<Timestamp>) -> Cell {
+    value.map_or(Cell::Null, Cell::Timestamp)
+}
+
+/// The instant `delay` from `now`.
+fn later(now: Timestamp, delay: Duration) -> Timestamp {
+    now.checked_add(delay).unwrap_or(now)
 }

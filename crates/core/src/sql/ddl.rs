@@ -1,0 +1,281 @@
+//! Tables: our own and those of surveys, for both dialects.
+
+use super::{Dialect, Statement};
+use crate::row::{Column, ColumnName, ColumnType, Table, TableName};
+
+/// The format of our own tables. Raised by a migration; kept in `QUALTRICS_RUNS` under the job `format`.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// One of our own tables.
+#[derive(Debug, Clone, Copy)]
+pub struct OwnTable {
+    /// Its name, without a schema: own tables live in the connection's schema.
+    pub name: &'static str,
+    columns: &'static str,
+    key: &'static str,
+    /// Partial and expression indexes are SQLite's; HANA's column store needs none for these look-ups.
+    sqlite_indexes: &'static [&'static str],
+}
+
+/// Every own table, in the order of creation.
+pub const OWN_TABLES: [OwnTable; 7] = [
+    OwnTable {
+        name: "QUALTRICS_INBOX",
+        columns: "\"SURVEY_ID\" NVARCHAR(18) NOT NULL, \"RESPONSE_ID\" NVARCHAR(69) NOT NULL, \"TOPIC\" NVARCHAR(40) NOT NULL, \
+                  \"COMPLETED_AT\" TIMESTAMP NOT NULL, \"RECEIVED_AT\" TIMESTAMP NOT NULL, \"STATE\" NVARCHAR(8) NOT NULL, \
+                  \"ATTEMPTS\" INTEGER NOT NULL, \"NEXT_ATTEMPT_AT\" TIMESTAMP, \"LEASE_OWNER\" NVARCHAR(36), \
+                  \"LEASE_UNTIL\" TIMESTAMP, \"LAST_ERROR\" NVARCHAR(1000), \"DONE_AT\" TIMESTAMP",
+        key: "\"SURVEY_ID\", \"RESPONSE_ID\"",
+        // What is done is most of the table and asked for by nobody on the hot way.
+        sqlite_indexes: &[
+            "CREATE INDEX IF NOT EXISTS \"QUALTRICS_INBOX_OPEN\" ON \"QUALTRICS_INBOX\" \
+             (\"STATE\", \"RECEIVED_AT\", \"NEXT_ATTEMPT_AT\", \"SURVEY_ID\") WHERE \"STATE\" <> 'done'",
+            "CREATE INDEX IF NOT EXISTS \"QUALTRICS_INBOX_DONE\" ON \"QUALTRICS_INBOX\" (\"DONE_AT\") WHERE \"STATE\" = 'done'",
+        ],
+    },
+    OwnTable {
+        name: "QUALTRICS_RAW",
+        columns: "\"SURVEY_ID\" NVARCHAR(18) NOT NULL, \"RESPONSE_ID\" NVARCHAR(69) NOT NULL, \"RECORDED_AT\" TIMESTAMP, \
+                  \"ASKED_AT\" TIMESTAMP NOT NULL, \"DIGEST\" NVARCHAR(64) NOT NULL, \"DOCUMENT\" NCLOB",
+        key: "\"SURVEY_ID\", \"RESPONSE_ID\"",
+        sqlite_indexes: &[],
+    },
+    OwnTable {
+        name: "QUALTRICS_SURVEYS",
+        columns: "\"SURVEY_ID\" NVARCHAR(18) NOT NULL, \"BRAND_ID\" NVARCHAR(100), \"DEFINITION\" NCLOB, \
+                  \"DEFINITION_VERSION\" NVARCHAR(64), \"WATERMARK\" TIMESTAMP, \"DELETIONS_CHECKED_AT\" TIMESTAMP, \
+                  \"CHANGE_NUMBER\" BIGINT NOT NULL, \"SUBSCRIPTION_ID\" NVARCHAR(64), \"KEY_FINGERPRINT\" NVARCHAR(32)",
+        key: "\"SURVEY_ID\"",
+        sqlite_indexes: &[],
+    },
+    OwnTable {
+        name: "QUALTRICS_QUESTIONS",
+        columns: "\"SURVEY_ID\" NVARCHAR(18) NOT NULL, \"COLUMN_NAME\" NVARCHAR(127) NOT NULL, \"PROPERTY\" NVARCHAR(127) NOT NULL, \
+                  \"TAG\" NVARCHAR(500) NOT NULL, \"QUESTION_KEY\" NVARCHAR(500) NOT NULL, \"TEXT\" NVARCHAR(5000), \
+                  \"TYPE\" NVARCHAR(100) NOT NULL, \"CHOICES\" NCLOB",
+        key: "\"SURVEY_ID\", \"COLUMN_NAME\"",
+        sqlite_indexes: &[],
+    },
+    OwnTable {
+        name: "QUALTRICS_CHANGES",
+        columns: "\"POSITION\" BIGINT NOT NULL, \"SURVEY_ID\" NVARCHAR(18) NOT NULL, \"RESPONSE_ID\" NVARCHAR(69) NOT NULL, \
+                  \"COMPLETED_AT\" TIMESTAMP, \"RECEIVED_AT\" TIMESTAMP, \"COMMITTED_AT\" TIMESTAMP NOT NULL",
+        key: "\"POSITION\"",
+        sqlite_indexes: &[
+            "CREATE INDEX IF NOT EXISTS \"QUALTRICS_CHANGES_SURVEY\" ON \"QUALTRICS_CHANGES\" (\"SURVEY_ID\", \"POSITION\")",
+        ],
+    },
+    OwnTable {
+        name: "QUALTRICS_RUNS",
+        columns: "\"JOB\" NVARCHAR(60) NOT NULL, \"SURVEY_ID\" NVARCHAR(60) NOT NULL, \"OWNER\" NVARCHAR(36), \
+                  \"UNTIL\" TIMESTAMP, \"STATE\" NCLOB",
+        key: "\"JOB\", \"SURVEY_ID\"",
+        sqlite_indexes: &[],
+    },
+    OwnTable {
+        name: "QUALTRICS_ERASED",
+        columns: "\"HASH\" NVARCHAR(64) NOT NULL, \"ERASED_AT\" TIMESTAMP NOT NULL",
+        key: "\"HASH\"",
+        sqlite_indexes: &[],
+    },
+];
+
+impl OwnTable {
+    /// The statements that create it, and on SQLite its indexes.
+    #[must_use]
+    pub fn create(&self, dialect: Dialect) -> Vec<String> {
+        let Self {
+            name, columns, key, ..
+        } = self;
+        match dialect {
+            Dialect::Sqlite => {
+                // POSITION is the row id itself and never given twice; the others need no row id beside their key.
+                let table = if *name == "QUALTRICS_CHANGES" {
+                    let columns =
+                        columns.replacen("BIGINT NOT NULL", "INTEGER PRIMARY KEY AUTOINCREMENT", 1);
+                    format!("CREATE TABLE IF NOT EXISTS \"{name}\" ({columns})")
+                } else {
+                    // Large documents are better off in a table with row ids. Source: SQLite, "WITHOUT ROWID", 4.
+                    let rowid = if columns.contains("NCLOB") {
+                        ""
+                    } else {
+                        " WITHOUT ROWID"
+                    };
+                    format!(
+                        "CREATE TABLE IF NOT EXISTS \"{name}\" ({columns}, PRIMARY KEY ({key})){rowid}"
+                    )
+                };
+                let mut statements = vec![table];
+                statements.extend(self.sqlite_indexes.iter().map(|&index| index.to_owned()));
+                statements
+            }
+            Dialect::Hana => vec![format!(
+                "CREATE COLUMN TABLE \"{name}\" ({columns}, PRIMARY KEY ({key}))"
+            )],
+        }
+    }
+}
+
+/// `CREATE TABLE` for a survey.
+#[must_use]
+pub fn create_table(dialect: Dialect, table: &Table) -> Statement {
+    let mut statement = Statement::new(match dialect {
+        Dialect::Sqlite => "CREATE TABLE IF NOT EXISTS ",
+        Dialect::Hana => "CREATE COLUMN TABLE ",
+    });
+    statement.table(dialect, &table.name).push(" (");
+    for column in &table.columns {
+        column_definition(&mut statement, column);
+        statement.push(", ");
+    }
+    statement.push("PRIMARY KEY (\"RESPONSEID\"))");
+    statement
+}
+
+/// What makes the newest rows and the counts of a period quick to find. HANA's column store needs no such help.
+#[must_use]
+pub fn create_recorded_date_index(table: &TableName) -> Statement {
+    let mut statement = Statement::new("CREATE INDEX IF NOT EXISTS ");
+    let index = format!("{}_RECORDEDDATE", table.name());
+    statement
+        .identifier(&index)
+        .push(" ON ")
+        .table(Dialect::Sqlite, table)
+        .push(" (\"RECORDEDDATE\")");
+    statement
+}
+
+/// `ALTER TABLE … ADD` for one more column.
+#[must_use]
+pub fn add_column(dialect: Dialect, table: &TableName, column: &Column) -> Statement {
+    let mut statement = Statement::new("ALTER TABLE ");
+    statement.table(dialect, table).push(match dialect {
+        Dialect::Sqlite => " ADD COLUMN ",
+        Dialect::Hana => " ADD (",
+    });
+    column_definition(&mut statement, column);
+    if dialect == Dialect::Hana {
+        statement.push(")");
+    }
+    statement
+}
+
+fn column_definition(statement: &mut Statement, column: &Column) {
+    statement.column(&column.name);
+    match column.kind {
+        ColumnType::Integer => statement.push(" INTEGER"),
+        ColumnType::BigInt => statement.push(" BIGINT"),
+        ColumnType::Double => statement.push(" DOUBLE"),
+        ColumnType::Decimal { precision, scale } => statement
+            .push(" DECIMAL(")
+            .number(precision.into())
+            .push(",")
+            .number(scale.into())
+            .push(")"),
+        ColumnType::Boolean => statement.push(" BOOLEAN"),
+        ColumnType::Date => statement.push(" DATE"),
+        ColumnType::Timestamp => statement.push(" TIMESTAMP"),
+        ColumnType::NVarchar(length) => {
+            statement.push(" NVARCHAR(").number(length.into()).push(")")
+        }
+        ColumnType::NClob => statement.push(" NCLOB"),
+    };
+    if !column.nullable || column.name.as_ref() == ColumnName::RESPONSE_ID {
+        statement.push(" NOT NULL");
+    }
+}
+
+/// The columns of a table as the database has them: name, declared type, 1 where NOT NULL, 1 where part of the key;
+/// no rows if there is no such table.
+#[must_use]
+pub fn table_columns(table: &TableName) -> Statement {
+    Statement::new(
+        "/* schema.columns */ SELECT name, type, \"notnull\", pk > 0 FROM pragma_table_info(?) ORDER BY cid",
+    )
+    .with([super::text(table.name())])
+}
+
+/// Reads a type as either database declares it. Nothing for types that no cell can hold.
+#[must_use]
+pub fn column_type(declared: &str) -> Option<ColumnType> {
+    let declared = declared.trim().to_ascii_uppercase();
+    let (name, arguments) = match declared.split_once('(') {
+        Some((name, rest)) => (
+            name.trim_end().to_owned(),
+            rest.trim_end().trim_end_matches(')').to_owned(),
+        ),
+        None => (declared, String::new()),
+    };
+    let mut arguments = arguments.split(',').map(str::trim);
+    Some(match name.as_str() {
+        "TINYINT" | "SMALLINT" | "INTEGER" | "INT" => ColumnType::Integer,
+        "BIGINT" => ColumnType::BigInt,
+        "DOUBLE" | "REAL" | "FLOAT" | "DOUBLE PRECISION" => ColumnType::Double,
+        "DECIMAL" | "NUMERIC" | "DEC" => ColumnType::Decimal {
+            precision: arguments
+                .next()
+                .and_then(|text| text.parse().ok())
+                .unwrap_or(34),
+            scale: arguments
+                .next()
+                .and_then(|text| text.parse().ok())
+                .unwrap_or(0),
+        },
+        "BOOLEAN" | "BOOL" => ColumnType::Boolean,
+        "DATE" => ColumnType::Date,
+        "TIMESTAMP" | "SECONDDATE" | "DATETIME" => ColumnType::Timestamp,
+        "NVARCHAR" | "VARCHAR" | "NCHAR" | "CHAR" | "SHORTTEXT" | "ALPHANUM" => {
+            ColumnType::NVarchar(
+                arguments
+                    .next()
+                    .and_then(|text| text.parse().ok())
+                    .unwrap_or(1),
+            )
+        }
+        "NCLOB" | "CLOB" | "TEXT" => ColumnType::NClob,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn declared_types_are_read_back() {
+        for kind in [
+            ColumnType::Integer,
+            ColumnType::BigInt,
+            ColumnType::Double,
+            ColumnType::Decimal {
+                precision: 20,
+                scale: 6,
+            },
+            ColumnType::Boolean,
+            ColumnType::Date,
+            ColumnType::Timestamp,
+            ColumnType::NVarchar(5000),
+            ColumnType::NClob,
+        ] {
+            assert_eq!(column_type(&kind.to_string()), Some(kind));
+        }
+        assert_eq!(column_type("ST_POINT"), None);
+        assert_eq!(
+            column_type("nvarchar (200)"),
+            Some(ColumnType::NVarchar(200))
+        );
+    }
+
+    #[test]
+    fn every_own_table_is_created_on_sqlite() {
+        let connection = rusqlite::Connection::open_in_memory().unwrap();
+        for statement in OWN_TABLES
+            .iter()
+            .flat_map(|table| table.create(Dialect::Sqlite))
+        {
+            connection
+                .execute_batch(&statement)
+                .unwrap_or_else(|error| panic!("{statement}: {error}"));
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Rows and the documents behind them.
+
+use super::{Dialect, Statement, instant, text};
+use crate::id::{ResponseId, SurveyId};
+use crate::inbox::RawDocument;
+use crate::row::{Cell, Row, Table, TableName};
+
+/// Writes the document unless a newer one is there: newer by the document's own date, then by when it was asked for.
+/// No row changed means that this one is older, and nothing else of it may be written.
+///
+/// Texts of instants differ in length, so the `Z` is cut off before they are compared: the shorter one then is a prefix.
+#[must_use]
+pub fn keep_document(survey: &SurveyId, response: &ResponseId, raw: &RawDocument) -> Statement {
+    Statement::new(
+        r#"/* raw.keep */
+INSERT INTO "QUALTRICS_RAW" AS R ("SURVEY_ID", "RESPONSE_ID", "RECORDED_AT", "ASKED_AT", "DIGEST", "DOCUMENT")
+VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT ("SURVEY_ID", "RESPONSE_ID") DO UPDATE SET "RECORDED_AT" = excluded."RECORDED_AT",
+  "ASKED_AT" = excluded."ASKED_AT", "DIGEST" = excluded."DIGEST", "DOCUMENT" = excluded."DOCUMENT"
+WHERE (RTRIM(COALESCE(excluded."RECORDED_AT", ''), 'Z'), RTRIM(excluded."ASKED_AT", 'Z'))
+   >= (RTRIM(COALESCE(R."RECORDED_AT", ''), 'Z'), RTRIM(R."ASKED_AT", 'Z'))"#,
+    )
+    .with([
+        text(survey),
+        text(response),
+        instant(raw.recorded_at),
+        Cell::Timestamp(raw.asked_at),
+        text(&raw.digest),
+        raw.document.as_deref().map_or(Cell::Null, text),
+    ])
+}
+
+/// Writes a row under its key: HANA's `UPSERT … WITH PRIMARY KEY`, SQLite's `INSERT … ON CONFLICT DO UPDATE`.
+#[must_use]
+pub fn upsert(dialect: Dialect, table: &Table, row: Row) -> Statement {
+    let mut statement = Statement::new(match dialect {
+        Dialect::Sqlite => "/* row.upsert */ INSERT INTO ",
+        Dialect::Hana => "/* row.upsert */ UPSERT ",
+    });
+    statement.table(dialect, &table.name).push(" (");
+    for (index, column) in table.columns.iter().enumerate() {
+        statement
+            .push(if index == 0 { "" } else { ", " })
+            .column(&column.name);
+    }
+    statement.push(") VALUES (");
+    for (index, cell) in row.0.into_iter().enumerate() {
+        statement
+            .push(if index == 0 { "" } else { ", " })
+            .bind(cell);
+    }
+    match dialect {
+        Dialect::Hana => {
+            statement.push(") WITH PRIMARY KEY");
+        }
+        Dialect::Sqlite => {
+            statement.push(") ON CONFLICT (\"RESPONSEID\") DO UPDATE SET ");
+            for (index, column) in table.columns.iter().enumerate() {
+                statement
+                    .push(if index == 0 { "" } else { ", " })
+                    .column(&column.name);
+                statement.push(" = excluded.").column(&column.name);
+            }
+        }
+    }
+    statement
+}
+
+/// The cells of one response as they stand in the table, in the table's order.
+#[must_use]
+pub fn current(dialect: Dialect, table: &Table, response: &ResponseId) -> Statement {
+    let mut statement = Statement::new("/* row.current */ SELECT ");
+    for (index, column) in table.columns.iter().enumerate() {
+        statement
+            .push(if index == 0 { "" } else { ", " })
+            .column(&column.name);
+    }
+    statement.push(" FROM ").table(dialect, &table.name);
+    statement
+        .push(" WHERE \"RESPONSEID\" = ")
+        .bind(text(response));
+    statement
+}
+
+/// Removes a response's row.
+#[must_use]
+pub fn remove(dialect: Dialect, table: &TableName, response: &ResponseId) -> Statement {
+    let mut statement = Statement::new("/* row.remove */ DELETE FROM ");
+    statement
+        .table(dialect, table)
+        .push(" WHERE \"RESPONSEID\" = ")
+        .bind(text(response));
+    statement
+}
+
+/// How many rows a survey's table has.
+#[must_use]
+pub fn count(dialect: Dialect, table: &TableName) -> Statement {
+    let mut statement = Statement::new("/* row.count */ SELECT COUNT(*) FROM ");
+    statement.table(dialect, table);
+    statement
+}
+
+/// Response ids of a table in order, after a given one; for sweeps in pages.
+#[must_use]
+pub fn ids_after(dialect: Dialect, table: &TableName, after: &str, limit: u32) -> Statement {
+    let mut statement = Statement::new("/* row.ids */ SELECT \"RESPONSEID\" FROM ");
+    statement.table(dialect, table);
+    statement.push(" WHERE \"RESPONSEID\" > ").bind(text(after));
+    statement
+        .push(" ORDER BY \"RESPONSEID\" LIMIT ")
+        .number(limit.into());
+    statement
+}
+
+/// A survey's documents in order, after a given response: response, recorded, asked, digest, document.
+#[must_use]
+pub fn documents_after(survey: &SurveyId, after: &str, limit: u32) -> Statement {
+    let mut statement = Statement::new(
+        r#"/* raw.after */
+SELECT "RESPONSE_ID", "RECORDED_AT", "ASKED_AT", "DIGEST", "DOCUMENT" FROM "QUALTRICS_RAW" WHERE "SURVEY_ID" = "#,
+    );
+    statement
+        .bind(text(survey))
+        .push(" AND \"RESPONSE_ID\" > ")
+        .bind(text(after));
+    statement
+        .push(" ORDER BY \"RESPONSE_ID\" LIMIT ")
+        .number(limit.into());
+    statement
+}
+
+/// One response's document: response, recorded, asked, digest, document.
+#[must_use]
+pub fn document(survey: &SurveyId, response: &ResponseId) -> Statement {
+    Statement::new(
+        r#"/* raw.one */
+SELECT "RESPONSE_ID", "RECORDED_AT", "ASKED_AT", "DIGEST", "DOCUMENT" FROM "QUALTRICS_RAW"
+WHERE "SURVEY_ID" = ? AND "RESPONSE_ID" = ?"#,
+    )
+    .with([text(survey), text(response)])
+}
+
+/// Removes a response's document.
+#[must_use]
+pub fn remove_document(survey: &SurveyId, response: &ResponseId) -> Statement {
+    Statement::new("/* raw.remove */ DELETE FROM \"QUALTRICS_RAW\" WHERE \"SURVEY_ID\" = ? AND \"RESPONSE_ID\" = ?")
+        .with([text(survey), text(response)])
+}
+
+/// Removes a response's event.
+#[must_use]
+pub fn remove_event(survey: &SurveyId, response: &ResponseId) -> Statement {
+    Statement::new("/* inbox.remove */ DELETE FROM \"QUALTRICS_INBOX\" WHERE \"SURVEY_ID\" = ? AND \"RESPONSE_ID\" = ?")
+        .with([text(survey), text(response)])
+}
+
+/// Removes a response's changes.
+#[must_use]
+pub fn remove_changes(survey: &SurveyId, response: &ResponseId) -> Statement {
+    Statement::new("/* changes.remove */ DELETE FROM \"QUALTRICS_CHANGES\" WHERE \"SURVEY_ID\" = ? AND \"RESPONSE_ID\" = ?")
+        .with([text(survey), text(response)])
+}
