@@ -2,4 +2,5 @@
 //! ARCHITECTURE.md has the picture, the way of one event, and who may import whom.
 
 pub mod lifecycle;
+pub mod store;
 pub mod telemetry;

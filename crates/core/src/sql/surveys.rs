@@ -74,14 +74,17 @@ WHERE "SURVEY_ID" = ?"#,
     ])
 }
 
-/// Raises a survey's change number for a change that leaves no position behind: a deletion.
+/// Raises a survey's change number for a change that leaves no position behind: a deletion. To be run before the
+/// deleted response's own positions go, so that the sum in [`change_number`] rises even if the last one was among them.
 #[must_use]
 pub fn count_deletion(survey: &SurveyId) -> Statement {
     Statement::new(
         r#"/* surveys.count_deletion */
-UPDATE "QUALTRICS_SURVEYS" SET "CHANGE_NUMBER" = "CHANGE_NUMBER" + 1 WHERE "SURVEY_ID" = ?"#,
+UPDATE "QUALTRICS_SURVEYS" SET "CHANGE_NUMBER" = "CHANGE_NUMBER" + 1
+  + COALESCE((SELECT MAX("POSITION") FROM "QUALTRICS_CHANGES" WHERE "SURVEY_ID" = ?), 0)
+WHERE "SURVEY_ID" = ?"#,
     )
-    .with([text(survey)])
+    .with([text(survey), text(survey)])
 }
 
 /// A survey's change number: rises with every row committed or removed.

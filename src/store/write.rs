@@ -1,0 +1,99 @@
+//! Everything that can change the database. Writers match all of it.
+
+use std::sync::Arc;
+
+use ingester_core::id::{ResponseId, SurveyId};
+use ingester_core::inbox::{Acceptance, Change, Event, Fence, Finished, Lease, Outcome};
+use ingester_core::row::TableName;
+use ingester_core::sql::Statement;
+use tokio::sync::oneshot;
+
+use super::error::StoreError;
+use super::{LeaseWish, Remember};
+
+pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+
+#[derive(Debug)]
+pub(super) enum Write {
+    Accept {
+        event: Event,
+        lease: LeaseWish,
+        reply: Reply<Acceptance>,
+    },
+    Claim {
+        surveys: Arc<[SurveyId]>,
+        limit: u32,
+        reply: Reply<Vec<Lease>>,
+    },
+    Renew {
+        fences: Vec<Fence>,
+        reply: Reply<Vec<Fence>>,
+    },
+    Finish {
+        fence: Fence,
+        event: Event,
+        outcome: Outcome,
+        reply: Reply<Finished>,
+    },
+    Release {
+        fence: Fence,
+        reply: Reply<()>,
+    },
+    Load {
+        survey: SurveyId,
+        rows: Vec<Loaded>,
+        reply: Reply<LoadReport>,
+    },
+    Erase {
+        survey: SurveyId,
+        table: Option<TableName>,
+        responses: Vec<ResponseId>,
+        remember: Remember,
+        reply: Reply<Erased>,
+    },
+    Run {
+        statements: Vec<Statement>,
+        reply: Reply<Vec<u64>>,
+    },
+}
+
+/// A row of an export, or the reason why a response has none.
+#[derive(Debug, PartialEq)]
+pub struct Loaded {
+    /// The response.
+    pub response_id: ResponseId,
+    /// The row, or why there is none.
+    pub outcome: Outcome,
+    /// The pending event that this settles, if any; then the row is a live one.
+    pub settles: Option<(Fence, Event)>,
+}
+
+/// What a chunk of an export came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LoadReport {
+    /// Rows written.
+    pub written: u64,
+    /// Rows that were there already, cell for cell.
+    pub unchanged: u64,
+    /// A newer document was there.
+    pub superseded: u64,
+    /// Erased here earlier.
+    pub erased: u64,
+    /// Rows that do not fit the table, or have a reason of their own.
+    pub refused: Vec<(ResponseId, String)>,
+    /// The changes, for listeners.
+    pub changes: Vec<Change>,
+}
+
+/// What an erasure removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Erased {
+    /// Rows.
+    pub rows: u64,
+    /// Documents.
+    pub documents: u64,
+    /// Events.
+    pub events: u64,
+    /// Entries of the change log.
+    pub changes: u64,
+}
