@@ -111,6 +111,18 @@ fn read(
         STEPS_BETWEEN_LOOKS,
         Some(move || Instant::now() > deadline || abandoned.is_closed()),
     )?;
+    let result = read_under_watch(connection, statement, kinds, rows);
+    // The watch holds an end of the channel, which would keep the stream open for as long as the connection lives.
+    connection.progress_handler(0, None::<fn() -> bool>)?;
+    result
+}
+
+fn read_under_watch(
+    connection: &Connection,
+    statement: &Statement,
+    kinds: &[ColumnType],
+    rows: &mpsc::Sender<Result<Vec<Box<[Cell]>>, StoreError>>,
+) -> Result<(), StoreError> {
     let mut prepared = connection.prepare_cached(statement.text())?;
     let binds = rusqlite::params_from_iter(statement.binds().iter().map(value::Bind));
     let mut results = prepared.query(binds)?;
