@@ -9,6 +9,8 @@ pub mod access;
 pub mod callback;
 pub mod id;
 pub mod inbox;
+pub mod mapping;
 pub mod row;
 pub mod sql;
+pub mod survey;
 pub mod time;
