@@ -208,7 +208,7 @@ impl Composition<'_> {
         (!chosen.is_empty()).then_some(Value::Array(chosen))
     }
 
-    /// The flow's own value wins over the link's. Assumed, after Qualtrics' advice to leave the value empty there.
+    /// What is given wins over the flow's own value; a link can't do that, see `survey::link`.
     fn embedded(&self, document: &mut Document, random: &mut Random) {
         for field in &self.survey.embedded {
             let value = match (&field.value, self.given(&field.name)) {

@@ -4,6 +4,7 @@ pub(crate) mod column_map;
 pub(crate) mod definition;
 pub(crate) mod edit;
 pub(crate) mod field;
+pub(crate) mod link;
 pub(crate) mod metadata;
 pub(crate) mod question;
 pub(crate) mod schema;

@@ -9,5 +9,6 @@
 )]
 
 mod callbacks;
+mod form;
 mod reads;
 mod support;
