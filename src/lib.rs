@@ -3,4 +3,5 @@
 
 pub mod config;
 pub mod lifecycle;
+pub mod qualtrics;
 pub mod telemetry;
