@@ -254,3 +254,6 @@ impl Limiter {
         [recovery, grown].into_iter().flatten().min()
     }
 }
+
+#[cfg(test)]
+mod tests;
