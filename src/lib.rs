@@ -1,7 +1,9 @@
 //! The service: adapters around [`ingester_core`] and the commands around the service.
 //! ARCHITECTURE.md has the picture, the way of one event, and who may import whom.
 
+pub mod changes;
 pub mod config;
 pub mod lifecycle;
+pub mod qualtrics;
 pub mod store;
 pub mod telemetry;
