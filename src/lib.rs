@@ -4,6 +4,8 @@
 pub mod changes;
 pub mod config;
 pub mod lifecycle;
+pub mod pipeline;
 pub mod qualtrics;
 pub mod store;
+pub mod surveys;
 pub mod telemetry;

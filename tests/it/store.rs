@@ -124,7 +124,7 @@ const EARLY: &str = "2026-01-01T00:00:00Z";
 const LATE: &str = "2026-01-01T00:00:01Z";
 
 fn row(response: &str, answer: &str) -> Outcome {
-    Outcome::Row(Box::new(mapped(response, Some(answer), EARLY, EARLY)))
+    Outcome::Row(Arc::new(mapped(response, Some(answer), EARLY, EARLY)))
 }
 
 async fn lease(store: &TestStore, event: Event) -> Lease {
@@ -300,14 +300,14 @@ async fn a_dead_event_is_a_duplicate_until_it_was_dead_for_a_while() {
 async fn an_older_document_never_replaces_a_newer_one() {
     let store = TestStore::open();
     store.store.create_table(&table()).await.unwrap();
-    let newer = Outcome::Row(Box::new(mapped("R_1", Some("new"), LATE, LATE)));
+    let newer = Outcome::Row(Arc::new(mapped("R_1", Some("new"), LATE, LATE)));
     store
         .store
         .finish(&lease(&store, event("R_1", EARLY)).await, newer)
         .await
         .unwrap();
 
-    let older = Outcome::Row(Box::new(mapped(
+    let older = Outcome::Row(Arc::new(mapped(
         "R_1",
         Some("old"),
         "2026-01-01T00:00:00.9999Z",
@@ -337,7 +337,7 @@ async fn a_row_that_does_not_fit_fails_alone() {
 
     let finishing = leases.iter().enumerate().map(|(n, lease)| {
         let answer = (n != 7).then_some("fine");
-        let outcome = Outcome::Row(Box::new(mapped(&format!("R_{n}"), answer, EARLY, EARLY)));
+        let outcome = Outcome::Row(Arc::new(mapped(&format!("R_{n}"), answer, EARLY, EARLY)));
         store.store.finish(lease, outcome)
     });
     let results = futures_util::future::join_all(finishing).await;

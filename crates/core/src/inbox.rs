@@ -218,10 +218,10 @@ pub struct Mapped {
 }
 
 /// What work under a lease came to.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
-    /// A row.
-    Row(Box<Mapped>),
+    /// A row; shared, because finishing is tried again while the database is away.
+    Row(Arc<Mapped>),
     /// Done without a row: a preview, a test, an unfinished response.
     Skip(Reason),
     /// To be tried again.

@@ -1,0 +1,72 @@
+//! A name for every request: taken over where it is harmless, made where it is missing, and on every answer.
+//! `traceparent` is taken over into the span, so that a log line can be found by the trace of whoever called.
+
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::Response;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use tracing::Instrument as _;
+
+/// The header, on requests and answers.
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Longer ids than this are replaced: they would only fill the log.
+const ID_CHARS_MAX: usize = 64;
+
+/// Middleware: outermost, so that even a panic's answer has its id.
+pub async fn set(request: Request, next: Next) -> Response {
+    let id = incoming(request.headers()).unwrap_or_else(fresh);
+    let span = tracing::info_span!(
+        "request",
+        request_id = id.to_str().unwrap_or_default(),
+        trace_id = trace_id(request.headers()).unwrap_or_default(),
+    );
+    let mut response = next.run(request).instrument(span).await;
+    response.headers_mut().insert(X_REQUEST_ID, id);
+    response
+}
+
+fn incoming(headers: &HeaderMap) -> Option<HeaderValue> {
+    let id = headers.get(X_REQUEST_ID)?;
+    let harmless = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    ((1..=ID_CHARS_MAX).contains(&id.len()) && id.as_bytes().iter().all(harmless)).then(|| id.clone())
+}
+
+fn fresh() -> HeaderValue {
+    HeaderValue::from_str(&uuid::Uuid::now_v7().to_string()).unwrap_or(HeaderValue::from_static("none"))
+}
+
+/// The trace id of a W3C `traceparent`: `00-<32 hex>-<16 hex>-<2 hex>`.
+fn trace_id(headers: &HeaderMap) -> Option<&str> {
+    let mut parts = headers.get("traceparent")?.to_str().ok()?.split('-');
+    let (_version, id) = (parts.next()?, parts.next()?);
+    (id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit())).then_some(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn harmless_ids_are_kept_and_others_are_not() {
+        let kept = |id: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(X_REQUEST_ID, HeaderValue::from_static(id));
+            incoming(&headers).is_some()
+        };
+        assert!(kept("0192a3b4-aaaa_1.2"));
+        assert!(!kept(""));
+        assert!(!kept("a b"));
+        assert!(!kept("<script>"));
+        assert!(!kept("0123456789012345678901234567890123456789012345678901234567890123456789"));
+    }
+
+    #[test]
+    fn the_trace_of_the_caller_is_read() {
+        let mut headers = HeaderMap::new();
+        headers.insert("traceparent", HeaderValue::from_static("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
+        assert_eq!(trace_id(&headers), Some("4bf92f3577b34da6a3ce929d0e0e4736"));
+        headers.insert("traceparent", HeaderValue::from_static("garbage"));
+        assert_eq!(trace_id(&headers), None);
+    }
+}
