@@ -2,5 +2,6 @@
 //! ARCHITECTURE.md has the picture, the way of one event, and who may import whom.
 
 pub mod config;
+pub mod identity;
 pub mod lifecycle;
 pub mod telemetry;

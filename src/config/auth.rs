@@ -68,8 +68,6 @@ pub struct Ias {
     pub client_id: String,
     /// The tenant's address, and with it the only issuer that is believed.
     pub url: Url,
-    /// The domains that tenants of this service live under.
-    pub domains: Vec<String>,
     /// The tenant's id, which tokens repeat.
     pub app_tid: Option<String>,
 }
@@ -234,20 +232,9 @@ fn ias(bindings: &[Binding]) -> Result<Option<Ias>, ConfigError> {
         return Ok(None);
     };
     let fields = binding.credentials();
-    let domains = fields
-        .value("domains")
-        .and_then(serde_json::Value::as_array);
-    let domains = domains
-        .into_iter()
-        .flatten()
-        .filter_map(serde_json::Value::as_str);
     Ok(Some(Ias {
         client_id: fields.required("clientid")?.to_owned(),
         url: url(fields, "url")?,
-        domains: domains
-            .chain(fields.text("domain"))
-            .map(str::to_owned)
-            .collect(),
         app_tid: fields.text("app_tid").map(str::to_owned),
     }))
 }
