@@ -12,7 +12,7 @@ use super::error::{ConfigError, Fault, Findings};
 use super::file::AuthTable;
 use super::layer::{Given, Layers};
 use super::setting::{Origin, Setting};
-use super::value::{is_loopback, web_url};
+use super::value::{as_folder, is_loopback, web_url};
 use super::vcap::{Binding, Fields, only};
 
 /// Who may read.
@@ -119,7 +119,7 @@ impl fmt::Debug for ClientProof {
 /// The bound SAP Job Scheduling Service.
 #[derive(Debug, Clone)]
 pub struct JobScheduler {
-    /// Where runs are reported to; never the host that a request names.
+    /// Where runs are reported to, with a slash at the end; never the host that a request names.
     pub url: Url,
     /// Who we are to it.
     pub client: OAuthClient,
@@ -294,7 +294,7 @@ pub(super) fn job_scheduler(bindings: &[Binding], findings: &mut Findings) -> Op
         }
     };
     let client = findings.take(client)?;
-    let url = findings.take(url(fields, "url"))?;
+    let url = as_folder(findings.take(url(fields, "url"))?);
     Some(JobScheduler { url, client })
 }
 

@@ -318,5 +318,7 @@ fn plain_http_is_for_loopback_and_uaa_domains_are_for_the_rest() {
         address(Auth::Xsuaa(loopback)).contains("authentication.eu10"),
         "https goes to the region"
     );
-    assert!(Source::of(&Auth::None).is_none() && Source::of(&Auth::Closed).is_none());
+    for auth in [Auth::None, Auth::Closed] {
+        assert!(Identity::new(&auth, &Lifecycle::new()).unwrap().is_none());
+    }
 }
