@@ -3,6 +3,7 @@
 
 pub mod changes;
 pub mod config;
+pub mod identity;
 pub mod lifecycle;
 pub mod pipeline;
 pub mod qualtrics;

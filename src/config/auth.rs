@@ -12,7 +12,7 @@ use super::error::{ConfigError, Fault, Findings};
 use super::file::AuthTable;
 use super::layer::{Given, Layers};
 use super::setting::{Origin, Setting};
-use super::value::{is_loopback, web_url};
+use super::value::{as_folder, is_loopback, web_url};
 use super::vcap::{Binding, Fields, only};
 
 /// Who may read.
@@ -68,8 +68,6 @@ pub struct Ias {
     pub client_id: String,
     /// The tenant's address, and with it the only issuer that is believed.
     pub url: Url,
-    /// The domains that tenants of this service live under.
-    pub domains: Vec<String>,
     /// The tenant's id, which tokens repeat.
     pub app_tid: Option<String>,
 }
@@ -121,7 +119,7 @@ impl fmt::Debug for ClientProof {
 /// The bound SAP Job Scheduling Service.
 #[derive(Debug, Clone)]
 pub struct JobScheduler {
-    /// Where runs are reported to; never the host that a request names.
+    /// Where runs are reported to, with a slash at the end; never the host that a request names.
     pub url: Url,
     /// Who we are to it.
     pub client: OAuthClient,
@@ -234,20 +232,9 @@ fn ias(bindings: &[Binding]) -> Result<Option<Ias>, ConfigError> {
         return Ok(None);
     };
     let fields = binding.credentials();
-    let domains = fields
-        .value("domains")
-        .and_then(serde_json::Value::as_array);
-    let domains = domains
-        .into_iter()
-        .flatten()
-        .filter_map(serde_json::Value::as_str);
     Ok(Some(Ias {
         client_id: fields.required("clientid")?.to_owned(),
         url: url(fields, "url")?,
-        domains: domains
-            .chain(fields.text("domain"))
-            .map(str::to_owned)
-            .collect(),
         app_tid: fields.text("app_tid").map(str::to_owned),
     }))
 }
@@ -307,7 +294,7 @@ pub(super) fn job_scheduler(bindings: &[Binding], findings: &mut Findings) -> Op
         }
     };
     let client = findings.take(client)?;
-    let url = findings.take(url(fields, "url"))?;
+    let url = as_folder(findings.take(url(fields, "url"))?);
     Some(JobScheduler { url, client })
 }
 

@@ -38,12 +38,11 @@ use crate::telemetry::log::LogFormat;
 pub use auth::{Auth, ClientProof, Ias, JobScheduler, OAuthClient, Oidc, Xsuaa};
 pub use database::{Certificate, Database, Hana};
 pub use error::{ConfigError, ConfigErrors, Warning};
-pub use pem::unfold as unfold_pem;
 pub use qualtrics::{Credentials, Events, Qualtrics, Webhook};
 pub use setting::{Origin, Setting};
 pub use sources::Sources;
 pub use survey::{History, Survey};
-pub use value::{ascii_domain, is_loopback};
+pub use value::is_loopback;
 
 /// All settings, checked. `Debug` shows no secret.
 #[derive(Debug, Clone)]

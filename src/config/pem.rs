@@ -2,8 +2,7 @@
 
 /// The text with every block on lines of its own, 64 characters each. Text that holds no block comes back as it is.
 /// Source: RFC 7468, section 2, wants the boundaries on lines of their own.
-#[must_use]
-pub fn unfold(text: &str) -> String {
+pub(super) fn unfold(text: &str) -> String {
     let text = text.replace("\\r", "").replace("\\n", "\n");
     let mut unfolded = String::with_capacity(text.len() + text.len() / 32);
     let mut rest = text.as_str();

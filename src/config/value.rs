@@ -103,8 +103,7 @@ pub(super) fn is_loopback_host(host: &str) -> bool {
 /// A domain as certificates and resolvers write it (A-labels, lower case), if it is one and reads the same after
 /// UTS 46 mapping. Letters that are mapped to others (full-width, soft hyphen) are refused: two texts that look or
 /// are different must not become one domain. Source: UTS 46, section 4.
-#[must_use]
-pub fn ascii_domain(text: &str) -> Option<String> {
+pub(super) fn ascii_domain(text: &str) -> Option<String> {
     let lower = text.to_lowercase();
     let Ok(Host::Domain(ascii)) = Host::parse(&lower) else {
         return None;

@@ -121,6 +121,11 @@ fn domain_rules_under_xsuaa_need_trusted_origins() {
         "email_origins of [auth] is not set, but an [[access]] rule has a domain: XSUAA does not say whether an \
          e-mail address was verified: set it to the identity providers whose addresses are, for example [\"sap.custom\"]",
     );
+    let by_scope = sources.file.as_mut().unwrap();
+    by_scope.1 = by_scope
+        .1
+        .replace("domain = \"sap.com\"", "scope = \"Auditor\"");
+    assert!(load(&sources).check_serve().is_ok());
 }
 
 #[test]
