@@ -2,11 +2,15 @@
 //! ARCHITECTURE.md has the picture, the way of one event, and who may import whom.
 
 pub mod changes;
+pub mod cli;
 pub mod config;
+pub mod http;
 pub mod identity;
+pub mod jobs;
 pub mod lifecycle;
 pub mod pipeline;
 pub mod qualtrics;
+pub mod service;
 pub mod store;
 pub mod surveys;
 pub mod telemetry;

@@ -89,6 +89,22 @@ impl Lifecycle {
         });
     }
 
+    /// The first SIGTERM or Ctrl-C starts an orderly end, a second one ends at once.
+    pub fn stop_on_signals(&self) {
+        let life = self.clone();
+        let watch = async move {
+            if signal().await.is_ok() {
+                life.stop();
+                if signal().await.is_ok() {
+                    life.fail();
+                }
+            }
+        };
+        // Not tracked: the shutdown would wait for a second signal.
+        #[expect(clippy::disallowed_methods, reason = "this task ends with the process")]
+        drop(tokio::spawn(watch));
+    }
+
     /// Starts the shutdown.
     pub fn stop(&self) {
         self.soft.cancel();
@@ -98,6 +114,12 @@ impl Lifecycle {
     pub fn abort(&self) {
         self.soft.cancel();
         self.hard.cancel();
+    }
+
+    /// Ends everything at once, and not in good order: a second signal.
+    pub fn fail(&self) {
+        self.failed.store(true, Ordering::Release);
+        self.abort();
     }
 
     /// Completes when the shutdown starts.

@@ -27,7 +27,11 @@ const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 
 impl ApiError {
     /// An error with a fixed or a composed message.
-    pub fn new(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+    pub fn new(
+        status: StatusCode,
+        code: &'static str,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
         Self {
             status,
             code,
@@ -49,14 +53,22 @@ impl ApiError {
 
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
-        let status = if refusal.is_unauthenticated() { StatusCode::UNAUTHORIZED } else { StatusCode::BAD_REQUEST };
+        let status = if refusal.is_unauthenticated() {
+            StatusCode::UNAUTHORIZED
+        } else {
+            StatusCode::BAD_REQUEST
+        };
         Self::new(status, refusal.code(), refusal.to_string())
     }
 }
 
 impl From<&StoreError> for ApiError {
     fn from(error: &StoreError) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, error.code(), "the database can't answer now")
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            error.code(),
+            "the database can't answer now",
+        )
     }
 }
 
@@ -66,9 +78,12 @@ impl IntoResponse for ApiError {
         if let (Some(target), Some(error)) = (self.target, error.as_object_mut()) {
             error.insert("target".to_owned(), target.into());
         }
-        let mut response = (self.status, Json(serde_json::json!({ "error": error }))).into_response();
+        let mut response =
+            (self.status, Json(serde_json::json!({ "error": error }))).into_response();
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, RETRY_AFTER);
         }
         response
     }

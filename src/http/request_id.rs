@@ -8,13 +8,13 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use tracing::Instrument as _;
 
 /// The header, on requests and answers.
-pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Longer ids than this are replaced: they would only fill the log.
 const ID_CHARS_MAX: usize = 64;
 
 /// Middleware: outermost, so that even a panic's answer has its id.
-pub async fn set(request: Request, next: Next) -> Response {
+pub(super) async fn set(request: Request, next: Next) -> Response {
     let id = incoming(request.headers()).unwrap_or_else(fresh);
     let span = tracing::info_span!(
         "request",
@@ -29,11 +29,13 @@ pub async fn set(request: Request, next: Next) -> Response {
 fn incoming(headers: &HeaderMap) -> Option<HeaderValue> {
     let id = headers.get(X_REQUEST_ID)?;
     let harmless = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    ((1..=ID_CHARS_MAX).contains(&id.len()) && id.as_bytes().iter().all(harmless)).then(|| id.clone())
+    ((1..=ID_CHARS_MAX).contains(&id.len()) && id.as_bytes().iter().all(harmless))
+        .then(|| id.clone())
 }
 
 fn fresh() -> HeaderValue {
-    HeaderValue::from_str(&uuid::Uuid::now_v7().to_string()).unwrap_or(HeaderValue::from_static("none"))
+    HeaderValue::from_str(&uuid::Uuid::now_v7().to_string())
+        .unwrap_or(HeaderValue::from_static("none"))
 }
 
 /// The trace id of a W3C `traceparent`: `00-<32 hex>-<16 hex>-<2 hex>`.
@@ -58,13 +60,18 @@ mod tests {
         assert!(!kept(""));
         assert!(!kept("a b"));
         assert!(!kept("<script>"));
-        assert!(!kept("0123456789012345678901234567890123456789012345678901234567890123456789"));
+        assert!(!kept(
+            "0123456789012345678901234567890123456789012345678901234567890123456789"
+        ));
     }
 
     #[test]
     fn the_trace_of_the_caller_is_read() {
         let mut headers = HeaderMap::new();
-        headers.insert("traceparent", HeaderValue::from_static("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
+        headers.insert(
+            "traceparent",
+            HeaderValue::from_static("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+        );
         assert_eq!(trace_id(&headers), Some("4bf92f3577b34da6a3ce929d0e0e4736"));
         headers.insert("traceparent", HeaderValue::from_static("garbage"));
         assert_eq!(trace_id(&headers), None);

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
@@ -42,12 +42,17 @@ pub async fn serve(listener: TcpListener, router: Router, life: Lifecycle) {
             let aborting = life.aborting().clone();
             life.spawn("connection", async move {
                 let _permit = permit;
-                if !matches!(tokio::time::timeout(FIRST_BYTE, stream.readable()).await, Ok(Ok(()))) {
+                if !matches!(
+                    tokio::time::timeout(FIRST_BYTE, stream.readable()).await,
+                    Ok(Ok(()))
+                ) {
                     return;
                 }
-                let mut builder = Builder::new(TokioExecutor::new());
-                builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_BYTES_MAX);
-                let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+                let connection = http1::Builder::new()
+                    .timer(TokioTimer::new())
+                    .header_read_timeout(HEAD)
+                    .max_buf_size(HEAD_BYTES_MAX)
+                    .serve_connection(TokioIo::new(stream), service);
                 tokio::select! {
                     // What goes wrong on a connection is its peer's doing and its peer's to notice.
                     _ = watcher.watch(connection) => {}
@@ -62,7 +67,10 @@ pub async fn serve(listener: TcpListener, router: Router, life: Lifecycle) {
     }
 }
 
-async fn accept(listener: &TcpListener, permits: &Arc<Semaphore>) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+async fn accept(
+    listener: &TcpListener,
+    permits: &Arc<Semaphore>,
+) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
     let permit = permits.clone().acquire_owned().await.ok()?;
     match listener.accept().await {
         Ok((stream, _)) => {

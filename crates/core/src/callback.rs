@@ -281,7 +281,8 @@ fn matches(key: &SecretString, message: &[u8], digest: &[u8; 64]) -> bool {
 }
 
 /// Compares through a MAC of both, so that neither length nor content shows in the time taken.
-fn equal_in_constant_time(expected: &[u8], presented: &[u8]) -> bool {
+#[must_use]
+pub fn equal_in_constant_time(expected: &[u8], presented: &[u8]) -> bool {
     let mac = |text: &[u8]| {
         Hmac::<Sha512>::new_from_slice(expected)
             .ok()

@@ -76,7 +76,17 @@ impl Form {
             .filter(|signature| !signature.is_empty())
     }
 
-    pub(super) fn topic(&self) -> Option<&[u8]> {
+    /// The message of a form that is signed and not encrypted: what `replay` signs again.
+    #[must_use]
+    pub fn signed_message(&self) -> Option<&[u8]> {
+        self.signature()?;
+        self.message()
+            .filter(|message| !super::message::is_ciphertext(message))
+    }
+
+    /// The topic, which nothing vouches for.
+    #[must_use]
+    pub fn topic(&self) -> Option<&[u8]> {
         self.topic.as_deref()
     }
 

@@ -1,0 +1,59 @@
+//! `sandbox`: only the local stand-in for Qualtrics.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use qualtrics_sandbox::{Faults, Options, Survey};
+
+use super::error::CliError;
+use super::output;
+use crate::lifecycle::signal;
+use crate::telemetry::log::{self, LogFormat};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  qualtrics-ingester sandbox --fault not-yet=0.2,429=0.05")]
+pub(super) struct Sandbox {
+    /// Where to listen.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9090")]
+    listen: SocketAddr,
+    /// What goes wrong, such as 429=0.1,slow=0.05,not-yet=0.2,drop=0.02.
+    #[arg(long = "fault", value_name = "SWITCHES", default_value_t)]
+    faults: Faults,
+    /// Surveys of your own: QSF files, or answers of GET /survey-definitions/{id}.
+    #[arg(long = "survey-definition", value_name = "FILE")]
+    survey_definitions: Vec<PathBuf>,
+}
+
+impl Sandbox {
+    pub(super) async fn run(self) -> Result<(), CliError> {
+        drop(log::init(LogFormat::Text, None));
+        let mut options = Options {
+            faults: self.faults,
+            ..Options::default()
+        };
+        for path in &self.survey_definitions {
+            options
+                .surveys
+                .push(Survey::load(path).map_err(|error| CliError::usage(error.to_string()))?);
+        }
+        let sandbox = qualtrics_sandbox::Sandbox::bind(self.listen, options.clone())
+            .await
+            .map_err(|error| CliError::usage(error.to_string()))?;
+        let url = sandbox.base_url();
+        output::line(format!("Qualtrics sandbox on {url}"));
+        output::line(format!("  export QUALTRICS_BASE_URL={url}"));
+        output::line(format!(
+            "  export QUALTRICS_CLIENT_ID={} QUALTRICS_CLIENT_SECRET={}",
+            options.client_id, options.client_secret
+        ));
+        for survey in &options.surveys {
+            output::line(format!(
+                "  {url}/jfe/form/{}  {}",
+                survey.id(),
+                survey.name()
+            ));
+        }
+        sandbox.run(async { drop(signal().await) }).await;
+        Ok(())
+    }
+}

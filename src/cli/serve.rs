@@ -1,0 +1,36 @@
+//! `serve`: the service.
+
+use super::Globals;
+use super::error::CliError;
+use crate::config::Setting;
+use crate::lifecycle::Lifecycle;
+use crate::service::Service;
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  QUALTRICS_DATACENTER=fra1 QUALTRICS_CLIENT_ID=… QUALTRICS_CLIENT_SECRET=… \\\n  QUALTRICS_SHARED_KEY=… qualtrics-ingester serve"
+)]
+pub(super) struct Serve {
+    /// Where to listen.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+}
+
+impl Serve {
+    pub(super) async fn run(self, globals: &Globals) -> Result<(), CliError> {
+        let config = globals.load(self.listen.map(|address| (Setting::ListenAddr, address)))?;
+        for warning in config.check_serve()? {
+            tracing::warn!(setting = warning.setting, "{warning}");
+        }
+        let life = Lifecycle::new();
+        let service = Service::build(config, life.clone()).await?;
+        life.stop_on_signals();
+        if service.run().await {
+            Ok(())
+        } else {
+            Err(CliError::failed(
+                "a part of the service ended by itself; the log says which",
+            ))
+        }
+    }
+}

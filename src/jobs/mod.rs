@@ -1,0 +1,3 @@
+//! Long work, shared by commands and routes.
+
+pub mod housekeeping;

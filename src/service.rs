@@ -1,0 +1,211 @@
+//! Builds the parts from the configuration, binds, and runs. `serve`, `demo` and the tests all start here.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use ingester_core::callback::{SharedKeys, Signing};
+use ingester_core::mapping::PseudonymKey;
+use secrecy::ExposeSecret as _;
+use tokio::net::TcpListener;
+
+use crate::changes::Changes;
+use crate::config::{Config, Database, Webhook};
+use crate::http::{self, App};
+use crate::jobs::housekeeping;
+use crate::lifecycle::{DRAIN_DEADLINE, Lifecycle};
+use crate::pipeline::{Parts, Pipeline};
+use crate::qualtrics::{Qualtrics, QualtricsError};
+use crate::store::{Role, Store, StoreError};
+use crate::surveys::Surveys;
+use crate::telemetry::metrics::Metrics;
+
+/// Of the time for an orderly end, what is left for those who were told to stop at once.
+const ABORT_DEADLINE: Duration = Duration::from_millis(500);
+
+/// Why the service can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// The address is taken, or not ours.
+    #[error("can't listen on {address}: {source}: set LISTEN_ADDR or PORT to a free address")]
+    Listen {
+        /// As configured.
+        address: SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The database is taken by another `serve`.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// The Qualtrics client can't be set up.
+    #[error("{0}")]
+    Qualtrics(#[from] QualtricsError),
+    /// The key for pseudonyms is too short.
+    #[error("PSEUDONYM_KEY: {0}")]
+    PseudonymKey(#[from] ingester_core::mapping::PseudonymKeyError),
+    /// The database is of a kind that this build does not have.
+    #[error(
+        "INGESTER_DATABASE_URL names HANA, which this version can't speak yet: use sqlite:<path>"
+    )]
+    Database,
+}
+
+/// A service that listens and is not yet serving.
+#[derive(Debug)]
+pub struct Service {
+    app: App,
+    listener: TcpListener,
+    addr: SocketAddr,
+}
+
+impl Service {
+    /// Opens the store, starts the parts, and binds.
+    ///
+    /// # Errors
+    /// If the address or the database is taken, or the configuration can't be used.
+    pub async fn build(config: Config, life: Lifecycle) -> Result<Self, ServiceError> {
+        let metrics = Metrics::new();
+        let address = config.listen;
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|source| ServiceError::Listen { address, source })?;
+        let addr = listener
+            .local_addr()
+            .map_err(|source| ServiceError::Listen { address, source })?;
+        let store = open(&config, Role::Service, &metrics)?;
+        let qualtrics = Qualtrics::start(&config.qualtrics, metrics.clone(), &life)?;
+        let surveys = surveys(&config, store.clone(), qualtrics.clone(), metrics.clone())?;
+        let changes = Changes::default();
+        let pipeline = Pipeline::start(Parts {
+            store: store.clone(),
+            surveys: surveys.clone(),
+            qualtrics: qualtrics.clone(),
+            changes: changes.clone(),
+            metrics: metrics.clone(),
+            life: life.clone(),
+        });
+        life.spawn_part(
+            "housekeeping",
+            housekeeping::run(store.clone(), config.inbox_retention, life.clone()),
+        );
+        life.spawn("definitions", prepare(surveys.clone()));
+        let app = App {
+            signing: config
+                .events
+                .webhook()
+                .map(|webhook| Arc::new(signing(webhook))),
+            config: Arc::new(config),
+            store,
+            surveys,
+            qualtrics,
+            pipeline,
+            changes,
+            metrics,
+            life,
+            ready: Arc::new(AtomicBool::new(false)),
+        };
+        Ok(Self {
+            app,
+            listener,
+            addr,
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// The parts, for whoever runs in the same process.
+    #[must_use]
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// Serves until the shutdown is over. True if it was an orderly one.
+    pub async fn run(self) -> bool {
+        let Self {
+            app,
+            listener,
+            addr,
+        } = self;
+        let life = app.life.clone();
+        app.ready.store(true, Ordering::Release);
+        tracing::info!(%addr, "listening on {addr}");
+        let router = http::router(app.clone());
+        life.spawn_part(
+            "server",
+            http::server::serve(listener, router, life.clone()),
+        );
+        life.stopping().cancelled().await;
+        tracing::info!("shutting down");
+        drop(app);
+        let drained = tokio::select! {
+            drained = life.drained(DRAIN_DEADLINE - ABORT_DEADLINE) => drained,
+            () = life.aborting().cancelled() => false,
+        };
+        if !drained {
+            life.abort();
+            if !life.drained(ABORT_DEADLINE).await {
+                tracing::warn!(
+                    "some work did not end in time; its events are claimed again after the restart"
+                );
+            }
+        }
+        !life.failed()
+    }
+}
+
+/// Opens the configured database.
+///
+/// # Errors
+/// If another `serve` holds it, or it is of a kind that we can't speak.
+pub fn open(config: &Config, role: Role, metrics: &Metrics) -> Result<Store, ServiceError> {
+    match &config.database {
+        Database::Sqlite(path) => Ok(Store::open_sqlite(path.clone(), role, metrics.clone())?),
+        Database::Hana(_) => Err(ServiceError::Database),
+    }
+}
+
+/// The configured surveys.
+///
+/// # Errors
+/// If the key for pseudonyms is too short.
+pub fn surveys(
+    config: &Config,
+    store: Store,
+    qualtrics: Qualtrics,
+    metrics: Metrics,
+) -> Result<Surveys, ServiceError> {
+    let key = config.pseudonym_key.as_ref();
+    let pseudonym_key = key
+        .map(|key| key.expose_secret().parse::<PseudonymKey>())
+        .transpose()?;
+    Ok(Surveys::new(
+        config.surveys.clone(),
+        store,
+        qualtrics,
+        metrics,
+        pseudonym_key,
+    ))
+}
+
+fn signing(webhook: &Webhook) -> Signing {
+    Signing {
+        keys: webhook.shared_key.clone().map(|current| SharedKeys {
+            current,
+            previous: webhook.shared_key_previous.clone(),
+        }),
+        token: webhook.token.clone(),
+        allow_unsigned: webhook.allow_unsigned,
+    }
+}
+
+/// Makes the maps and tables before the first event asks for them. What fails now is asked again by whoever needs it.
+async fn prepare(surveys: Surveys) {
+    for survey in surveys.ids().iter() {
+        drop(surveys.compiled(survey).await);
+    }
+}
