@@ -13,7 +13,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use super::ask::{Answer, Ask, Budget};
+use super::ask::{Answer, Ask, Budget, Endpoint};
 use super::board::{Figures, Wishes};
 use super::client::{Client, Ended};
 use super::error::QualtricsError;
@@ -40,7 +40,7 @@ pub(super) type Call = Pin<Box<dyn Future<Output = Done> + Send>>;
 
 /// What is left of a call.
 pub(super) struct Done {
-    budget: Budget,
+    endpoint: Endpoint,
     sent_at: Instant,
     ending: Ending,
     again: Option<Queued>,
@@ -190,7 +190,7 @@ impl Dispatcher {
     }
 
     fn finish(&mut self, done: Done) {
-        let lane = self.lanes.of(done.budget);
+        let lane = self.lanes.of(done.endpoint.budget());
         let now = Instant::now();
         let was_paused = lane.limiter.paused_until().is_some();
         lane.limiter.finish(done.sent_at, done.ending, now);
@@ -199,8 +199,9 @@ impl Dispatcher {
         {
             let seconds = until.saturating_duration_since(now).as_secs();
             tracing::warn!(
-                budget = ?done.budget,
-                "Qualtrics limits our rate: paused for {seconds} s, then slower"
+                endpoint = done.endpoint.name(),
+                "Qualtrics limits our rate of {}: paused for {seconds} s, then slower",
+                done.endpoint
             );
         }
         if let Some(queued) = done.again {
@@ -243,12 +244,12 @@ impl Dispatcher {
 /// Sends one ask in a task of its own. Whoever asked may have gone meanwhile; then nothing is sent.
 fn send(client: &Arc<Client>, life: &Lifecycle, mut queued: Queued) -> Call {
     let client = Arc::clone(client);
-    let budget = queued.ask.what.endpoint().budget();
+    let endpoint = queued.ask.what.endpoint();
     let begun = Instant::now();
     let call = life.spawn("qualtrics-call", async move {
         let ended = client.call(&queued.ask.what).await;
         let Ended {
-            budget,
+            endpoint,
             sent_at,
             ending,
             result,
@@ -263,7 +264,7 @@ fn send(client: &Arc<Client>, life: &Lifecycle, mut queued: Queued) -> Call {
             None
         };
         Done {
-            budget,
+            endpoint,
             sent_at,
             ending,
             again,
@@ -272,7 +273,7 @@ fn send(client: &Arc<Client>, life: &Lifecycle, mut queued: Queued) -> Call {
     // A panic is a bug, and must not keep its place in the window's count of calls in flight.
     let or_lost = move |joined: Result<Done, tokio::task::JoinError>| {
         joined.unwrap_or(Done {
-            budget,
+            endpoint,
             sent_at: begun,
             ending: Ending::Answered,
             again: None,

@@ -196,4 +196,12 @@ mod tests {
             assert_eq!(seconds(garbage), None, "{garbage}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_retry_after_makes_us_wait_longer_than_a_quarter_of_an_hour(text in ".{0,40}") {
+            let now = "2026-01-31T12:00:00Z".parse().unwrap();
+            assert!(retry_after(&text, now).is_none_or(|wait| wait <= Duration::from_secs(900)));
+        }
+    }
 }

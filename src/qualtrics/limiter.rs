@@ -94,8 +94,11 @@ impl Limiter {
         if quota <= self.quota {
             self.quota = quota;
             self.grown = None;
-        } else if self.grown.is_none_or(|(waiting, _)| waiting != quota) {
-            let from = self.grown.map_or(now + WINDOW, |(_, from)| from);
+        } else {
+            let from = match self.grown {
+                Some((waiting, from)) if quota <= waiting => from,
+                _ => now + WINDOW,
+            };
             self.grown = Some((quota, from));
         }
     }

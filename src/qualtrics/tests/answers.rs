@@ -207,6 +207,17 @@ async fn an_endless_body_is_cut_at_its_limit() {
 }
 
 #[tokio::test]
+async fn large_bodies_come_two_at_a_time_and_all_of_them_come() {
+    let padding = " ".repeat(2 * 1024 * 1024);
+    let peer = Peer::answering(move || json(200, response_body(RESPONSE) + &padding)).await;
+    let client = peer.client();
+
+    let all = futures_util::future::join_all((0..20).map(|_| client.read())).await;
+
+    assert!(all.iter().all(Result::is_ok));
+}
+
+#[tokio::test]
 async fn a_gzip_bomb_is_cut_at_its_unpacked_size() {
     let mut packed = GzEncoder::new(Vec::new(), Compression::best());
     for _ in 0..64 {
