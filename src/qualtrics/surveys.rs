@@ -145,9 +145,10 @@ impl Qualtrics {
             };
             let url = Url::parse(&url)
                 .map_err(|_| QualtricsError::bad(endpoint, "a next page that is no URL"))?;
-            if next.replace(url) == next {
+            if next.as_ref() == Some(&url) {
                 return Err(QualtricsError::bad(endpoint, "a page that follows itself"));
             }
+            next = Some(url);
         }
         Err(QualtricsError::bad(
             endpoint,

@@ -218,6 +218,8 @@ async fn a_reader_may_be_dropped_and_begin_again() {
 }
 
 proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
     /// Whatever happens to an archive on its way: its documents are right in the end, or it says that they are not.
     #[test]
     fn an_altered_archive_is_never_taken_for_a_whole_one(
