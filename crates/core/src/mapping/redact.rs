@@ -125,7 +125,7 @@ impl Redaction {
         personal_of(name).is_some_and(|metadata| !self.kept.iter().any(|kept| kept == metadata.key))
     }
 
-    /// A link without parameters that must go, as JSON; nothing for other values and harmless links.
+    /// A link without the parameters that must go, as JSON; nothing for other values and harmless links.
     fn link(&self, name: &str, value: Node<'_>) -> Option<String> {
         if value.shape() != Shape::Text
             || question_of(name).is_some()
@@ -137,30 +137,23 @@ impl Redaction {
         if !(text.starts_with("https://") || text.starts_with("http://")) {
             return None;
         }
-        let (address, rest) = text.split_once('?')?;
-        let (query, fragment) = match rest.split_once('#') {
-            Some((query, fragment)) => (query, Some(fragment)),
-            None => (rest, None),
-        };
-        let all: Vec<&str> = query.split('&').collect();
-        let kept: Vec<&str> = all
-            .iter()
-            .copied()
-            .filter(|parameter| !self.is_hidden_parameter(parameter))
-            .collect();
-        if kept.len() == all.len() {
-            return None;
-        }
+        let begins = text.find(['?', '#'])?;
+        let (address, rest) = text.split_at_checked(begins)?;
         let mut link = address.to_owned();
-        if !kept.is_empty() {
-            link.push('?');
-            link.push_str(&kept.join("&"));
+        let mut removed = false;
+        let mut begin = None;
+        for (separator, parameter) in parameters(rest) {
+            if self.is_hidden_parameter(parameter) {
+                removed = true;
+                // What follows stands first then.
+                begin = begin.or(Some(separator)).filter(|begin| *begin != '&');
+                continue;
+            }
+            let first = begin.take().filter(|_| separator == '&');
+            link.push(first.unwrap_or(separator));
+            link.push_str(parameter);
         }
-        if let Some(fragment) = fragment {
-            link.push('#');
-            link.push_str(fragment);
-        }
-        serde_json::to_string(&link).ok()
+        removed.then(|| serde_json::to_string(&link).ok()).flatten()
     }
 
     fn is_hidden_parameter(&self, parameter: &str) -> bool {
@@ -180,6 +173,16 @@ impl Redaction {
                 .iter()
                 .any(|hidden| hidden.eq_ignore_ascii_case(&name))
     }
+}
+
+/// The pieces of a query and a fragment, each with the character before it. A second `?` is a common slip, and people put
+/// parameters behind `#` too.
+fn parameters(rest: &str) -> impl Iterator<Item = (char, &str)> {
+    const SEPARATORS: [char; 3] = ['?', '#', '&'];
+    let separators = rest
+        .matches(SEPARATORS)
+        .filter_map(|separator| separator.chars().next());
+    separators.zip(rest.split(SEPARATORS).skip(1))
 }
 
 /// The pseudonym as JSON; nothing where there is nothing to hide.

@@ -150,7 +150,7 @@ fn described(
         own_tags: BTreeMap::new(),
         tag,
         question,
-        answer: if spread == Spread::Places {
+        answer: if spread == Spread::Places || (is_nps && said.answer == Answer::Number) {
             Answer::Integer
         } else {
             said.answer
