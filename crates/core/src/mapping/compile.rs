@@ -11,7 +11,7 @@ use super::target::{Target, Targets};
 use super::{CodebookEntry, ColumnMap, MapNote, MapOptions};
 use crate::row::{Column, ColumnName, Table};
 use crate::survey::field::Field;
-use crate::survey::metadata::{RECORDED_DATE_KEY, RESPONSE_ID_KEY};
+use crate::survey::metadata::{RECORDED_DATE_KEY, RESPONSE_ID_KEY, personal_of};
 use crate::survey::{DefinitionError, Kind, SurveyDefinition};
 
 pub(super) fn compile(
@@ -96,12 +96,10 @@ fn pseudonymized(
             let Some(candidate) = selector.candidates.all.get(at) else {
                 continue;
             };
-            let is_spread = candidate.choice.is_some();
-            let is_key = selector
-                .candidates
-                .field(candidate)
-                .is_some_and(|field| field.key == RESPONSE_ID_KEY);
-            if is_spread || is_key {
+            let is_needed = selector.candidates.field(candidate).is_some_and(|field| {
+                field.kind == Kind::Metadata && personal_of(&field.key).is_none()
+            });
+            if candidate.choice.is_some() || is_needed {
                 return Err(DefinitionError::NotPseudonymizable { tag: name.clone() });
             }
             fields.insert(candidate.field);
