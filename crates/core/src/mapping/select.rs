@@ -115,12 +115,12 @@ impl Selector<'_, '_> {
             .map(|question| question.id.as_str())
             .collect();
         let mut found = self.matching(|_, field| {
-            field.kind != Kind::DisplayOrder
-                && ((field.spread == Spread::Chosen && field.tag == name)
-                    || field
-                        .question
-                        .as_deref()
-                        .is_some_and(|id| questions.contains(&id)))
+            let of_question = field
+                .question
+                .as_deref()
+                .is_some_and(|id| questions.contains(&id));
+            let by_itself = field.spread != Spread::One && field.tag == name;
+            by_itself || (of_question && field.kind != Kind::DisplayOrder)
         });
         let is_box = |at: &usize| {
             let candidate = self.candidates.all.get(*at);

@@ -6,9 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use super::derive::Lists;
 use super::field::{Answer, Choice, Field, Kind, Spread};
 use super::json::Node;
+use super::lists::Lists;
 use super::text::plain;
 use super::{Question, metadata};
 
@@ -147,9 +147,10 @@ fn described(
         },
         key: key.to_owned(),
         aliases: Vec::new(),
+        own_tags: BTreeMap::new(),
         tag,
         question,
-        answer: if spread == Spread::Places {
+        answer: if spread == Spread::Places || (is_nps && said.answer == Answer::Number) {
             Answer::Integer
         } else {
             said.answer
@@ -163,6 +164,7 @@ fn described(
 
 fn kind_of(key: &str, is_question: bool, spread: Spread, answer: Answer) -> Kind {
     match (spread, answer) {
+        (Spread::Points, _) => Kind::Number,
         (Spread::Places, _) => Kind::DisplayOrder,
         _ if !is_question && key.starts_with("SC_") => Kind::Score,
         _ if !is_question => Kind::EmbeddedData,
