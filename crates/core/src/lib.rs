@@ -3,7 +3,8 @@
 //! value. The service around it (`qualtrics-ingester`) does the talking.
 //!
 //! In reading order: [`id`] and [`time`] name things; [`callback`] turns a posted form into a trusted callback;
-//! [`inbox`] holds the queue's words; [`row`] is what is stored.
+//! [`inbox`] holds the queue's words; [`survey`] is what is asked, [`mapping`] makes a row of a response, and [`row`] is
+//! what is stored.
 
 pub mod access;
 pub mod callback;

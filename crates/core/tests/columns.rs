@@ -247,6 +247,46 @@ fn a_new_question_takes_no_name_that_another_had() {
 }
 
 #[test]
+fn a_question_that_was_removed_does_not_stop_the_others() {
+    let names_of_before = ["ResponseId", "Q1", "Days", "Grid_2", "AccountID"];
+    let options = MapOptions {
+        pseudonymize: vec!["AccountID".to_owned()],
+        score: Some("Q1".to_owned()),
+        ..options(Some(&names_of_before))
+    };
+    let (before, _) = ColumnMap::compile(&survey(), &options, &[]).unwrap();
+    let mut answer = answer();
+    answer["Questions"].as_object_mut().unwrap().remove("QID1");
+    answer["Questions"]["QID2"]["Choices"]
+        .as_object_mut()
+        .unwrap()
+        .remove("1");
+    answer["SurveyFlow"] = json!({});
+
+    let (after, notes) = ColumnMap::compile(&define(&answer), &options, before.codebook()).unwrap();
+
+    assert_eq!(
+        names(&after),
+        ["RESPONSEID", "DAYS_20", "GRID_2", "RECORDEDDATE"]
+    );
+    assert_eq!(after.score(), None);
+    let gone: Vec<String> = notes.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        gone,
+        [
+            "column Q1: the survey no longer has QID1",
+            "column DAYS_10: the survey no longer has QID2=1",
+            "column ACCOUNTID: the survey no longer has AccountID",
+        ]
+    );
+    let key = "0123456789abcdef0123456789abcdef".parse().unwrap();
+    let stored = after
+        .redact(&document(&json!({"AccountID": "ACME"})), Some(&key))
+        .unwrap();
+    assert!(!stored.as_json().contains("ACME"));
+}
+
+#[test]
 fn a_deleted_question_keeps_the_column_that_it_has() {
     let (before, _) = ColumnMap::compile(&survey(), &options(None), &[]).unwrap();
     let mut answer = answer();

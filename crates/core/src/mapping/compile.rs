@@ -23,6 +23,7 @@ pub(super) fn compile(
     let selector = Selector {
         definition,
         candidates: &candidates,
+        assigned,
     };
     let pseudonymized = pseudonymized(&selector, &options.pseudonymize)?;
     let selected = selected(&selector, options.columns.as_deref())?;
@@ -45,7 +46,7 @@ pub(super) fn compile(
     let comments = compilation.named(&selector, "comments", options.comments.as_deref())?;
     let forgotten = compilation.forgotten();
     let targets = Targets::of(definition, &candidates, &compilation.places, &forgotten);
-    let redaction = redaction(&candidates, &selected, &pseudonymized);
+    let redaction = redaction(&selector, &selected, &pseudonymized, &options.pseudonymize);
     let Compilation {
         columns,
         codebook,
@@ -165,10 +166,12 @@ fn by_default(candidates: &Candidates<'_>, candidate: &Candidate<'_>) -> bool {
 /// Keys to remove and to replace. What is pseudonymised may stay in documents though it is no column: it says nothing,
 /// and a column added later is filled from there.
 fn redaction(
-    candidates: &Candidates<'_>,
+    selector: &Selector<'_, '_>,
     selected: &[(usize, bool)],
     pseudonymized: &BTreeSet<usize>,
+    names: &[String],
 ) -> Redaction {
+    let candidates = selector.candidates;
     let kept: BTreeSet<usize> = selected
         .iter()
         .filter_map(|(at, _)| candidates.all.get(*at))
@@ -183,6 +186,10 @@ fn redaction(
         if pseudonymized.contains(&at) {
             redaction.pseudonymize(keys(field), &field.tag);
         }
+    }
+    // Documents of before still hold what the survey no longer asks.
+    for entry in names.iter().flat_map(|name| selector.gone(name)) {
+        redaction.pseudonymize([entry.key.as_str()].into_iter(), &entry.tag);
     }
     redaction
 }
@@ -338,6 +345,7 @@ impl Compilation<'_, '_> {
             .and_then(|place| self.columns.get(*place));
         match column {
             Some(column) => Ok(Some(column.name.clone())),
+            None if found.is_empty() => Ok(None),
             None => Err(DefinitionError::NotAColumn {
                 setting,
                 tag: name.to_owned(),
