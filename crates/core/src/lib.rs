@@ -10,6 +10,7 @@ pub mod callback;
 pub mod id;
 pub mod inbox;
 pub mod mapping;
+pub mod odata;
 pub mod row;
 pub mod sql;
 pub mod survey;

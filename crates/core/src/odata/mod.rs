@@ -1,0 +1,39 @@
+//! OData V4, read only: from a URL to a checked query, and from rows to an answer. No I/O: the service asks
+//! [`parse`] what a request means, [`crate::access`] what the viewer may see of it, [`crate::sql::select`] for the SQL,
+//! runs that, and hands the cells to a writer of this module.
+//!
+//! In reading order: [`model`] is what is served; [`request`] and [`query`] are what is asked; [`parser`] and its
+//! friends read the options; [`format`] is how it is answered.
+
+mod apply;
+mod error;
+mod expr;
+mod format;
+mod literal;
+mod model;
+mod operands;
+mod parser;
+mod pattern;
+mod query;
+mod request;
+mod search;
+mod skiptoken;
+mod url;
+
+pub use apply::{
+    Aggregate, AggregateValue, Computed, Direction, Method, OrderItem, Transformation,
+};
+pub use error::{Problem, QueryError};
+pub use expr::{Arithmetic, Comparison, Expr, Function, Literal, Type};
+pub use format::{Format, JsonFormat, Metadata};
+pub use model::{
+    Choice, EntitySet, Model, Period, Property, PropertyValue, SetKind, Source, StoredProperty,
+};
+pub(crate) use operands::column_kind;
+pub use parser::{Member, Scope};
+pub use pattern::{Pattern, PatternError};
+pub use query::{Key, Query, Resource, no_row};
+pub use request::{ALLOW, Incoming, Request, Target, parse};
+pub use search::Search;
+pub(crate) use skiptoken::Position;
+pub use skiptoken::SkipToken;

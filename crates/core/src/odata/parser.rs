@@ -1,0 +1,473 @@
+//! Reads expressions: precedence by climbing, types checked on the way, every refusal with its place in the URL.
+//! Source: OData V4.01 Part 2, 5.1.1 (operator precedence at its end); ABNF section 4.
+
+use super::error::{QueryError, shown};
+use super::expr::{Arithmetic, Comparison, Expr, Literal, Type};
+use super::literal;
+use super::url::Decoded;
+use crate::row::ColumnType;
+
+/// Brackets, functions and operators inside each other.
+const DEPTH_MAX: usize = 64;
+
+/// A property that expressions may name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Member {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub kind: ColumnType,
+    /// Whether a list shows it without being asked.
+    pub listed: bool,
+}
+
+/// What expressions may name at one point of a query.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Scope {
+    /// The properties.
+    pub members: Vec<Member>,
+    /// Whether each row still is an entity with its key.
+    pub entities: bool,
+}
+
+impl Scope {
+    pub(crate) fn member(&self, name: &str) -> Option<&Member> {
+        self.members.iter().find(|member| member.name == name)
+    }
+}
+
+/// A place in a decoded piece of the URL.
+#[derive(Debug, Clone)]
+pub(crate) struct Parser<'a> {
+    source: &'a Decoded,
+    at: usize,
+    depth: usize,
+}
+
+/// An expression with what the reader needs to know of it: where it began, how deep it is.
+pub(crate) struct Parsed {
+    pub(crate) expr: Expr,
+    pub(crate) start: usize,
+    pub(crate) height: usize,
+    /// Whether another `and` or `or` may join it: false in brackets.
+    pub(super) open: bool,
+}
+
+impl<'a> Parser<'a> {
+    pub(crate) fn new(source: &'a Decoded) -> Self {
+        Self {
+            source,
+            at: 0,
+            depth: 0,
+        }
+    }
+
+    /// What is left to read.
+    pub(crate) fn rest(&self) -> &'a str {
+        self.source.text().get(self.at..).unwrap_or_default()
+    }
+
+    /// The byte that is read next; give it back to [`Parser::fail_at`].
+    pub(crate) fn here(&self) -> usize {
+        self.at
+    }
+
+    pub(crate) fn rewind(&mut self, at: usize) {
+        self.at = at;
+    }
+
+    pub(crate) fn position(&self, at: usize) -> usize {
+        self.source.position(at)
+    }
+
+    pub(crate) fn fail_at(&self, at: usize, message: impl Into<String>) -> QueryError {
+        QueryError::at(self.position(at), message)
+    }
+
+    pub(crate) fn fail(&self, message: impl Into<String>) -> QueryError {
+        self.fail_at(self.at, message)
+    }
+
+    /// Consumes the text if it comes next.
+    pub(crate) fn eat(&mut self, text: &str) -> bool {
+        let found = self.rest().starts_with(text);
+        if found {
+            self.at += text.len();
+        }
+        found
+    }
+
+    pub(crate) fn expect(&mut self, text: &str) -> Result<(), QueryError> {
+        if self.eat(text) {
+            Ok(())
+        } else {
+            Err(self.fail(format!("expected `{text}`")))
+        }
+    }
+
+    /// Consumes what the condition holds for.
+    pub(crate) fn take(&mut self, condition: impl Fn(char) -> bool) -> &'a str {
+        let rest = self.rest();
+        let end = rest.find(|char| !condition(char)).unwrap_or(rest.len());
+        self.at += end;
+        rest.get(..end).unwrap_or_default()
+    }
+
+    /// Consumes white space; true if there was some.
+    pub(crate) fn space(&mut self) -> bool {
+        !self.take(|char| char == ' ' || char == '\t').is_empty()
+    }
+
+    /// Consumes an identifier.
+    pub(crate) fn word(&mut self) -> &'a str {
+        if self
+            .rest()
+            .starts_with(|char: char| char.is_alphabetic() || char == '_')
+        {
+            self.take(|char| char.is_alphanumeric() || char == '_')
+        } else {
+            ""
+        }
+    }
+
+    /// Consumes white space, the word and white space, or nothing.
+    pub(crate) fn eat_word(&mut self, word: &str) -> bool {
+        let start = self.at;
+        if self.space() && self.word() == word && (self.space() || self.rest().is_empty()) {
+            return true;
+        }
+        self.at = start;
+        false
+    }
+
+    /// Consumes white space and the word where nothing, `,`, `)` or white space follows, or nothing.
+    pub(crate) fn eat_end_word(&mut self, word: &str) -> bool {
+        let start = self.at;
+        let found = self.space() && self.word() == word;
+        if found && (self.rest().is_empty() || self.rest().starts_with([',', ')', ' ', '\t'])) {
+            return true;
+        }
+        self.at = start;
+        false
+    }
+
+    pub(crate) fn end(&mut self, expected: &str) -> Result<(), QueryError> {
+        self.space();
+        if self.rest().is_empty() {
+            Ok(())
+        } else {
+            Err(self.fail(format!("expected {expected}")))
+        }
+    }
+
+    /// Runs `read` one level deeper.
+    pub(crate) fn nested<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, QueryError>,
+    ) -> Result<T, QueryError> {
+        if self.depth >= DEPTH_MAX {
+            return Err(self.fail(format!("expected at most {DEPTH_MAX} levels of nesting")));
+        }
+        self.depth += 1;
+        let result = read(self);
+        self.depth -= 1;
+        result
+    }
+
+    /// A whole option that is one condition, as `$filter` has it.
+    pub(crate) fn whole_condition(mut self, scope: &Scope) -> Result<Expr, QueryError> {
+        self.space();
+        let condition = self.condition(scope)?;
+        self.end("`and`, `or` or end")?;
+        Ok(condition)
+    }
+
+    /// An expression that is true or false.
+    pub(crate) fn condition(&mut self, scope: &Scope) -> Result<Expr, QueryError> {
+        let parsed = self.expression(scope)?;
+        self.require(&parsed, Type::Boolean)?;
+        Ok(parsed.expr)
+    }
+
+    pub(crate) fn expression(&mut self, scope: &Scope) -> Result<Parsed, QueryError> {
+        self.nested(|parser| parser.infix(scope, Operator::LOOSEST))
+    }
+
+    fn infix(&mut self, scope: &Scope, loosest: u8) -> Result<Parsed, QueryError> {
+        let mut left = self.unary(scope)?;
+        loop {
+            let before = self.at;
+            let Some(operator) = self.operator() else {
+                self.at = before;
+                return Ok(left);
+            };
+            if operator.binding() < loosest {
+                self.at = before;
+                return Ok(left);
+            }
+            let right = self.infix(scope, operator.binding() + 1)?;
+            left = self.combined(operator, left, right)?;
+        }
+    }
+
+    /// An operator's word with the white space around it.
+    fn operator(&mut self) -> Option<Operator> {
+        // `(a)and(b)` is not in the ABNF, but harmless: only letters would run together.
+        let apart_before = self.source.text().get(..self.at)?.ends_with(')') | self.space();
+        let operator = Operator::from_word(self.word())?;
+        let apart_after = self.space() | self.rest().starts_with('(');
+        (apart_before && apart_after).then_some(operator)
+    }
+
+    fn unary(&mut self, scope: &Scope) -> Result<Parsed, QueryError> {
+        let start = self.at;
+        if self.word() == "not" && (self.space() || self.rest().starts_with('(')) {
+            let operand = self.nested(|parser| parser.unary(scope))?;
+            self.require(&operand, Type::Boolean)?;
+            return self.built(start, Expr::Not(Box::new(operand.expr)), operand.height);
+        }
+        self.at = start;
+        let negated = self.rest().strip_prefix('-');
+        if negated.is_some_and(|rest| !rest.starts_with(|char: char| char.is_ascii_digit())) {
+            self.eat("-");
+            self.space();
+            let operand = self.nested(|parser| parser.unary(scope))?;
+            if !operand.expr.kind().is_number() {
+                return Err(self.fail_at(operand.start, "expected a number after `-`"));
+            }
+            return self.built(start, Expr::Negate(Box::new(operand.expr)), operand.height);
+        }
+        let operand = self.primary(scope)?;
+        if self.eat_word("in") {
+            return self.membership(operand);
+        }
+        Ok(operand)
+    }
+
+    /// The list behind `in`.
+    fn membership(&mut self, operand: Parsed) -> Result<Parsed, QueryError> {
+        if operand.expr.is_condition() {
+            return Err(self.fail_at(operand.start, "expected a property or value before `in`"));
+        }
+        self.expect("(")?;
+        let mut values = Vec::new();
+        loop {
+            self.space();
+            let start = self.at;
+            let value = self
+                .literal()?
+                .ok_or_else(|| self.fail("expected a value"))?;
+            self.comparable(start, operand.expr.kind(), value.kind())?;
+            values.push(value);
+            self.space();
+            if !self.eat(",") {
+                break;
+            }
+        }
+        self.expect(")")?;
+        self.built(
+            operand.start,
+            Expr::In(Box::new(operand.expr), values),
+            operand.height,
+        )
+    }
+
+    fn primary(&mut self, scope: &Scope) -> Result<Parsed, QueryError> {
+        let start = self.at;
+        if self.eat("(") {
+            self.space();
+            let inner = self.expression(scope)?;
+            self.space();
+            if !self.eat(")") {
+                return Err(self.fail("expected `)` or an operator"));
+            }
+            return Ok(Parsed {
+                start,
+                open: false,
+                ..inner
+            });
+        }
+        if let Some(literal) = self.literal()? {
+            return self.built(start, Expr::Literal(literal), 0);
+        }
+        let name = self.word();
+        if name.is_empty() {
+            return Err(self.no_operand());
+        }
+        if self.rest().starts_with('(') {
+            return self.nested(|parser| parser.call(scope, name, start));
+        }
+        if self.rest().starts_with(['/', '.']) {
+            return Err(self.fail(format!("`{}` has no parts", shown(name))));
+        }
+        match scope.member(name) {
+            Some(member) => {
+                let (name, kind) = (member.name.clone(), member.kind);
+                self.built(start, Expr::Property { name, kind }, 0)
+            }
+            None => Err(self
+                .fail_at(start, format!("there is no property `{}`", shown(name)))
+                .about(&shown(name))),
+        }
+    }
+
+    fn no_operand(&self) -> QueryError {
+        match self.rest().chars().next() {
+            Some('$') => QueryError::unsupported(
+                self.position(self.at),
+                "`$it`, `$root` and `$this` are not served",
+            ),
+            Some('@') => {
+                QueryError::unsupported(self.position(self.at), "parameter aliases are not served")
+            }
+            _ => self.fail("expected a property, a function or a value"),
+        }
+    }
+
+    /// A constant, if one comes next.
+    pub(crate) fn literal(&mut self) -> Result<Option<Literal>, QueryError> {
+        let start = self.at;
+        let rest = self.rest();
+        if rest.starts_with('\'') {
+            return self.quoted().map(Literal::Text).map(Some);
+        }
+        let unsigned = rest.strip_prefix('-').unwrap_or(rest);
+        if unsigned.starts_with(|char: char| char.is_ascii_digit()) {
+            let text = self.take(|char| {
+                char.is_ascii_alphanumeric() || matches!(char, '.' | ':' | '-' | '+' | '_')
+            });
+            return literal::number_or_time(text)
+                .map(Some)
+                .map_err(|expected| self.fail_at(start, expected));
+        }
+        let literal = match self.word() {
+            "null" => Some(Literal::Null),
+            "true" => Some(Literal::Boolean(true)),
+            "false" => Some(Literal::Boolean(false)),
+            "INF" | "NaN" => {
+                let message = "`INF` and `NaN` are not served";
+                return Err(QueryError::unsupported(self.position(start), message));
+            }
+            "duration" if self.rest().starts_with('\'') => {
+                let text = self.quoted()?;
+                let value = literal::duration(&text);
+                return value
+                    .map(Some)
+                    .ok_or_else(|| self.fail_at(start, "expected a duration like duration'P7D'"));
+            }
+            _ => None,
+        };
+        // `true` may begin a longer name, and a name may be a function's.
+        if literal.is_none() || self.rest().starts_with(['(', '/']) {
+            self.at = start;
+            return Ok(None);
+        }
+        Ok(literal)
+    }
+
+    /// A text in single quotes, quotes inside doubled.
+    pub(crate) fn quoted(&mut self) -> Result<String, QueryError> {
+        let start = self.at;
+        self.expect("'")?;
+        let mut text = String::new();
+        loop {
+            text.push_str(self.take(|char| char != '\''));
+            if !self.eat("'") {
+                return Err(self.fail_at(start, "expected `'` at the end of the text"));
+            }
+            if !self.eat("'") {
+                return Ok(text);
+            }
+            text.push('\'');
+        }
+    }
+
+    pub(crate) fn require(&self, parsed: &Parsed, wanted: Type) -> Result<(), QueryError> {
+        let found = parsed.expr.kind();
+        if found == wanted || found == Type::Null {
+            return Ok(());
+        }
+        let message = format!("expected {}, found {}", wanted.name(), found.name());
+        Err(self.fail_at(parsed.start, message))
+    }
+
+    /// Whether values of the two types have an order or equality between them.
+    pub(crate) fn comparable(&self, at: usize, left: Type, right: Type) -> Result<(), QueryError> {
+        let alike = left == right || (left.is_number() && right.is_number());
+        if alike || left == Type::Null || right == Type::Null {
+            return Ok(());
+        }
+        let mut message = format!("{} can't be compared with {}", left.name(), right.name());
+        if matches!(
+            (left, right),
+            (Type::Timestamp, Type::Date) | (Type::Date, Type::Timestamp)
+        ) {
+            message.push_str(": use date() of the instant");
+        }
+        Err(self.fail_at(at, message))
+    }
+
+    pub(crate) fn built(
+        &self,
+        start: usize,
+        expr: Expr,
+        height: usize,
+    ) -> Result<Parsed, QueryError> {
+        if height >= DEPTH_MAX {
+            return Err(self.fail_at(
+                start,
+                format!("expected at most {DEPTH_MAX} levels of nesting"),
+            ));
+        }
+        Ok(Parsed {
+            expr,
+            start,
+            height: height + 1,
+            open: true,
+        })
+    }
+}
+
+/// An infix operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Operator {
+    Or,
+    And,
+    Compare(Comparison),
+    Compute(Arithmetic),
+}
+
+impl Operator {
+    const LOOSEST: u8 = 1;
+
+    fn from_word(word: &str) -> Option<Self> {
+        Some(match word {
+            "or" => Self::Or,
+            "and" => Self::And,
+            "eq" => Self::Compare(Comparison::Equal),
+            "ne" => Self::Compare(Comparison::NotEqual),
+            "gt" => Self::Compare(Comparison::Greater),
+            "ge" => Self::Compare(Comparison::GreaterOrEqual),
+            "lt" => Self::Compare(Comparison::Less),
+            "le" => Self::Compare(Comparison::LessOrEqual),
+            "add" => Self::Compute(Arithmetic::Add),
+            "sub" => Self::Compute(Arithmetic::Subtract),
+            "mul" => Self::Compute(Arithmetic::Multiply),
+            "div" => Self::Compute(Arithmetic::Divide),
+            "divby" => Self::Compute(Arithmetic::DivideBy),
+            "mod" => Self::Compute(Arithmetic::Modulo),
+            _ => return None,
+        })
+    }
+
+    fn binding(self) -> u8 {
+        match self {
+            Self::Or => Self::LOOSEST,
+            Self::And => 2,
+            Self::Compare(Comparison::Equal | Comparison::NotEqual) => 3,
+            Self::Compare(_) => 4,
+            Self::Compute(Arithmetic::Add | Arithmetic::Subtract) => 5,
+            Self::Compute(_) => 6,
+        }
+    }
+}
