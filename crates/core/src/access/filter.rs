@@ -55,7 +55,7 @@ impl RowFilter {
         }])
     }
 
-    /// Names the filter in ETags: equal exactly where the filters are.
+    /// Names the filter in entity tags: equal exactly where the filters are.
     #[must_use]
     pub fn digest(&self) -> String {
         let hash = Sha256::digest(format!("{self:?}"));

@@ -60,15 +60,13 @@ impl Format {
                 metadata,
                 ieee754_compatible,
             }) => match (metadata, ieee754_compatible) {
-                (Metadata::Minimal, false) => {
-                    "application/json;odata.metadata=minimal;charset=utf-8"
-                }
+                (Metadata::Minimal, false) => "application/json;odata.metadata=minimal",
                 (Metadata::Minimal, true) => {
-                    "application/json;odata.metadata=minimal;IEEE754Compatible=true;charset=utf-8"
+                    "application/json;odata.metadata=minimal;IEEE754Compatible=true"
                 }
-                (Metadata::None, false) => "application/json;odata.metadata=none;charset=utf-8",
+                (Metadata::None, false) => "application/json;odata.metadata=none",
                 (Metadata::None, true) => {
-                    "application/json;odata.metadata=none;IEEE754Compatible=true;charset=utf-8"
+                    "application/json;odata.metadata=none;IEEE754Compatible=true"
                 }
             },
         }
@@ -238,7 +236,7 @@ mod tests {
 
     #[test]
     fn the_best_range_wins() {
-        const JSON: Option<&str> = Some("application/json;odata.metadata=minimal;charset=utf-8");
+        const JSON: Option<&str> = Some("application/json;odata.metadata=minimal");
         const CSV: Option<&str> = Some("text/csv; charset=utf-8; header=present");
         const XML: Option<&str> = Some("application/xml; charset=utf-8");
         check(Offer::Rows, "application/json, */*", JSON);
@@ -258,12 +256,12 @@ mod tests {
         check(
             Offer::Json,
             "application/json;odata.metadata=minimal;IEEE754Compatible=true",
-            Some("application/json;odata.metadata=minimal;IEEE754Compatible=true;charset=utf-8"),
+            Some("application/json;odata.metadata=minimal;IEEE754Compatible=true"),
         );
         check(
             Offer::Json,
             "application/json;odata.metadata=none",
-            Some("application/json;odata.metadata=none;charset=utf-8"),
+            Some("application/json;odata.metadata=none"),
         );
     }
 

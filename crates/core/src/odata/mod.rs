@@ -6,10 +6,15 @@
 //! friends read the options; [`format`] is how it is answered.
 
 mod apply;
+pub mod batch;
+pub mod csv;
 mod error;
+mod etag;
 mod expr;
 mod format;
+pub mod json;
 mod literal;
+pub mod metadata;
 mod model;
 mod operands;
 mod parser;
@@ -19,11 +24,13 @@ mod request;
 mod search;
 mod skiptoken;
 mod url;
+mod value;
 
 pub use apply::{
     Aggregate, AggregateValue, Computed, Direction, Method, OrderItem, Transformation,
 };
 pub use error::{Problem, QueryError};
+pub use etag::{Version, etag};
 pub use expr::{Arithmetic, Comparison, Expr, Function, Literal, Type};
 pub use format::{Format, JsonFormat, Metadata};
 pub use model::{

@@ -1,6 +1,8 @@
 //! What operators and functions take: the type rules of expressions.
 //! Source: OData V4.01 Part 2, 5.1.1.1 to 5.1.1.9.
 
+use bigdecimal::ToPrimitive;
+
 use super::error::{QueryError, shown};
 use super::expr::{Arithmetic, Comparison, Expr, Function, Literal, Type};
 use super::parser::{Operator, Parsed, Parser, Scope};
@@ -67,6 +69,10 @@ impl Parser<'_> {
                 let message = "conditions are compared only with true, false and null: use `and`, `or`, `not`";
                 return Err(QueryError::unsupported(self.position(one.start), message));
             }
+            if one.expr.kind() == Type::Boolean && !equality {
+                let message = "Booleans are only compared with `eq` and `ne`";
+                return Err(QueryError::unsupported(self.position(one.start), message));
+            }
             if one.expr.kind() == Type::Duration {
                 let message = "durations are only served in sums with an instant";
                 return Err(QueryError::unsupported(self.position(one.start), message));
@@ -86,14 +92,15 @@ impl Parser<'_> {
         let height = left.height.max(right.height);
         let start = left.start;
         let kinds = (left.expr.kind(), right.expr.kind());
-        let moves_instant = matches!(operator, Arithmetic::Add | Arithmetic::Subtract)
-            && kinds == (Type::Timestamp, Type::Duration);
-        if moves_instant && !is_constant(&left.expr) {
-            let message = "durations are only added to constants: compare the property with `now() sub duration'P7D'`";
-            return Err(QueryError::unsupported(self.position(start), message));
-        }
         let number = |kind: Type| kind.is_number() || kind == Type::Null;
-        if !moves_instant && !(number(kinds.0) && number(kinds.1)) {
+        let moves = matches!(operator, Arithmetic::Add | Arithmetic::Subtract);
+        if moves && kinds == (Type::Timestamp, Type::Duration) {
+            if !is_constant(&left.expr) {
+                let message = "durations are only added to constants: compare the property with \
+                               `now() sub duration'P7D'`";
+                return Err(QueryError::unsupported(self.position(start), message));
+            }
+        } else if !number(kinds.0) || !number(kinds.1) {
             let message = format!(
                 "`{}` takes numbers, not {} and {}",
                 operator.word(),
@@ -103,7 +110,25 @@ impl Parser<'_> {
             return Err(self.fail_at(start, message));
         }
         let expr = Expr::Compute(operator, Box::new(left.expr), Box::new(right.expr));
+        self.check_size(&expr, start)?;
         self.built(start, expr, height)
+    }
+
+    /// Doubles hold what eight operators can make of numbers of 38 digits: the database's arithmetic can't overflow,
+    /// which it would tell by failing, of rows that the viewer doesn't see too.
+    fn check_size(&self, expr: &Expr, start: usize) -> Result<(), QueryError> {
+        const OPERATORS_MAX: usize = 8;
+        const OPERAND_MAX: f64 = 1e38;
+        let (operators, largest) = arithmetic_size(expr);
+        if operators > OPERATORS_MAX {
+            let message =
+                format!("expected at most {OPERATORS_MAX} arithmetic operators in one expression");
+            return Err(self.fail_at(start, message));
+        }
+        if largest > OPERAND_MAX {
+            return Err(self.fail_at(start, "expected numbers of at most 38 digits in arithmetic"));
+        }
+        Ok(())
     }
 
     /// A function's arguments, from the bracket on.
@@ -264,6 +289,27 @@ fn parameters(function: Function) -> (&'static [Parameter], usize) {
         Function::Now | Function::MinDateTime | Function::MaxDateTime => (&[], 0),
         Function::Round | Function::Floor | Function::Ceiling => (&[Number], 1),
     }
+}
+
+/// How many operators an arithmetic expression has, and its largest constant.
+fn arithmetic_size(expr: &Expr) -> (usize, f64) {
+    match expr {
+        Expr::Literal(Literal::Double(value)) => (0, value.abs()),
+        Expr::Literal(Literal::Decimal(value)) => {
+            (0, value.to_f64().map_or(f64::INFINITY, f64::abs))
+        }
+        Expr::Negate(operand) => arithmetic_size(operand),
+        Expr::Call(_, arguments) => arguments.iter().map(arithmetic_size).fold((0, 0.0), larger),
+        Expr::Compute(_, left, right) => {
+            let (operators, largest) = larger(arithmetic_size(left), arithmetic_size(right));
+            (operators + 1, largest)
+        }
+        _ => (0, 0.0),
+    }
+}
+
+fn larger(one: (usize, f64), other: (usize, f64)) -> (usize, f64) {
+    (one.0 + other.0, one.1.max(other.1))
 }
 
 /// Whether the value is the same for every row.

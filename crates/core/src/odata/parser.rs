@@ -367,6 +367,8 @@ impl<'a> Parser<'a> {
 
     /// A text in single quotes, quotes inside doubled.
     pub(crate) fn quoted(&mut self) -> Result<String, QueryError> {
+        /// What HANA's NVARCHAR holds, and so what a text can equal.
+        const TEXT_UNITS_MAX: usize = 5000;
         let start = self.at;
         self.expect("'")?;
         let mut text = String::new();
@@ -375,10 +377,14 @@ impl<'a> Parser<'a> {
             if !self.eat("'") {
                 return Err(self.fail_at(start, "expected `'` at the end of the text"));
             }
-            if !self.eat("'") {
+            if self.eat("'") {
+                text.push('\'');
+            } else if text.encode_utf16().count() <= TEXT_UNITS_MAX {
                 return Ok(text);
+            } else {
+                let message = format!("expected a text of at most {TEXT_UNITS_MAX} characters");
+                return Err(self.fail_at(start, message));
             }
-            text.push('\'');
         }
     }
 

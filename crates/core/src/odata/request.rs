@@ -61,7 +61,7 @@ pub enum Target {
     /// `OPTIONS`: answer with `Allow`.
     Options,
     /// Rows.
-    Query(Query),
+    Query(Box<Query>),
 }
 
 /// The `Allow` header of all resources but `$batch`.
@@ -85,7 +85,7 @@ pub fn parse(model: &Model, incoming: &Incoming<'_>) -> Result<Request, QueryErr
         return Ok(Request::plain(Target::Options, Format::Text));
     }
     let target = match target {
-        Target::Query(query) => Target::Query(query.read(&options)?),
+        Target::Query(query) => Target::Query(Box::new(query.read(&options)?)),
         other => {
             query::only_format(&options)?;
             other
@@ -177,7 +177,7 @@ fn target(model: &Model, path: &str, start: usize) -> Result<Target, QueryError>
         resource,
         ..Query::list(Arc::clone(set))
     };
-    Ok(Target::Query(query))
+    Ok(Target::Query(Box::new(query)))
 }
 
 fn resource(set: &EntitySet, key: Option<Key>, rest: &[Decoded]) -> Result<Resource, QueryError> {

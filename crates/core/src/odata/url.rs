@@ -88,7 +88,9 @@ pub(crate) struct RawOption {
 pub(crate) fn options(raw: &str, start: usize) -> Result<Vec<RawOption>, QueryError> {
     let mut options = Vec::new();
     let mut position = start;
-    for piece in raw.split('&') {
+    let mut rest = raw;
+    while !rest.is_empty() {
+        let piece = first_option(rest);
         if !piece.is_empty() {
             let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
             let value_position = position + name.chars().count() + 1;
@@ -98,8 +100,31 @@ pub(crate) fn options(raw: &str, start: usize) -> Result<Vec<RawOption>, QueryEr
             });
         }
         position += piece.chars().count() + 1;
+        rest = rest.get(piece.len() + 1..).unwrap_or_default();
     }
     Ok(options)
+}
+
+/// The query up to the `&` that ends its first option. A raw `&` inside a quoted text does not end it, where the text is
+/// closed behind it: clients that paste texts into URLs (`'O''Neil & Co'`) forget to encode it.
+fn first_option(query: &str) -> &str {
+    let ends = query
+        .match_indices('&')
+        .map(|(end, _)| end)
+        .chain([query.len()]);
+    let mut pieces = ends.filter_map(|end| query.get(..end));
+    let first = pieces.next().unwrap_or_default();
+    let quoting = ["filter=", "apply=", "orderby=", "compute="];
+    if !first.starts_with(['$', '%']) || !quoting.iter().any(|name| first.contains(name)) {
+        return first;
+    }
+    let is_closed = |piece: &&str| {
+        (piece.matches('\'').count() + piece.matches("%27").count()).is_multiple_of(2)
+    };
+    if is_closed(&first) {
+        return first;
+    }
+    pieces.find(is_closed).unwrap_or(first)
 }
 
 /// Encodes text for use in a query option's value. Only what RFC 3986 calls unreserved, and a few characters that

@@ -19,7 +19,7 @@ pub mod runs;
 mod select;
 pub mod surveys;
 
-pub use select::{Context, Page, Selection, Shape, ShapeColumn, recommended_indexes, select};
+pub use select::{Context, Page, Selection, Shape, ShapeColumn, gone, recommended_indexes, select};
 
 /// Which database a text is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

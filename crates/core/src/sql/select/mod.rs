@@ -108,7 +108,7 @@ pub fn select(query: &Visible<Query>, context: &Context<'_>) -> Result<Selection
             Selection { count, ..list }
         }
         Resource::Entity(_) | Resource::Property { .. } => {
-            let (rows, shape) = builder.finished(query, before_order, sql!["/* odata.entity */ "]);
+            let (rows, shape) = builder.finished(query, &before_order, sql!["/* odata.entity */ "]);
             Selection {
                 anchor: None,
                 count: None,
@@ -172,7 +172,7 @@ impl Builder<'_> {
     fn finished(
         &mut self,
         query: &Query,
-        relation: Relation,
+        relation: &Relation,
         head: Statement,
     ) -> (Statement, Shape) {
         let (list, shape) = relation.result_columns(&query.result_names());
