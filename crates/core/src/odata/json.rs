@@ -1,8 +1,8 @@
 //! Answers as OData JSON, row by row. Source: OData JSON Format V4.01, 4 to 7, 11.
 
 use super::error::QueryError;
-use super::expr::Literal;
 use super::format::{JsonFormat, Metadata};
+use super::literal::Literal;
 use super::model::Model;
 use super::query::{Key, Query, Resource};
 use super::skiptoken::{Position, SkipToken};

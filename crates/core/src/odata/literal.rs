@@ -1,12 +1,71 @@
 //! Constants as they stand in URLs: numbers, texts, days, instants, durations.
 //! Source: OData V4.01 ABNF, section 7 "Literal Data Values".
 
+use std::fmt;
+
 use bigdecimal::BigDecimal;
 use jiff::SignedDuration;
 use jiff::civil;
 
-use super::expr::Literal;
+use super::expr::Type;
 use crate::time::Timestamp;
+
+/// A constant.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Literal {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Boolean(bool),
+    /// A whole number of 64 bits.
+    Integer(i64),
+    /// A number with a point, or a whole number of more than 64 bits.
+    Decimal(BigDecimal),
+    /// A number with an exponent.
+    Double(f64),
+    /// A text in single quotes.
+    Text(String),
+    /// A day.
+    Date(civil::Date),
+    /// An instant.
+    Timestamp(Timestamp),
+    /// A length of time.
+    Duration(SignedDuration),
+}
+
+impl Literal {
+    /// The constant's type.
+    #[must_use]
+    pub fn kind(&self) -> Type {
+        match self {
+            Self::Null => Type::Null,
+            Self::Boolean(_) => Type::Boolean,
+            Self::Integer(_) => Type::Integer,
+            Self::Decimal(_) => Type::Decimal,
+            Self::Double(_) => Type::Double,
+            Self::Text(_) => Type::Text,
+            Self::Date(_) => Type::Date,
+            Self::Timestamp(_) => Type::Timestamp,
+            Self::Duration(_) => Type::Duration,
+        }
+    }
+}
+
+impl fmt::Display for Literal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => f.write_str("null"),
+            Self::Boolean(value) => write!(f, "{value}"),
+            Self::Integer(value) => write!(f, "{value}"),
+            Self::Decimal(value) => f.write_str(&value.to_plain_string()),
+            Self::Double(value) => write!(f, "{value:e}"),
+            Self::Text(value) => write!(f, "'{}'", value.replace('\'', "''")),
+            Self::Date(value) => write!(f, "{value}"),
+            Self::Timestamp(value) => write!(f, "{value}"),
+            Self::Duration(value) => write!(f, "duration'{value}'"),
+        }
+    }
+}
 
 /// Digits of one number. HANA's DECIMAL has 38; what is longer was not meant.
 const NUMBER_CHARS_MAX: usize = 64;
@@ -65,6 +124,7 @@ fn number(text: &str) -> Result<Literal, &'static str> {
 }
 
 fn instant(text: &str) -> Option<Literal> {
+    const CLOCK_CHARS_MAX: usize = "00:00:00.123456789".len();
     // The ABNF lets the seconds away; RFC 3339, which the reader follows, doesn't.
     let (day, time) = text.split_once('T')?;
     let zone = time.find(['Z', '+', '-']).unwrap_or(time.len());
@@ -73,6 +133,8 @@ fn instant(text: &str) -> Option<Literal> {
         return None;
     }
     let seconds = if clock.len() == 5 { ":00" } else { "" };
+    // Nor does it take more than nine digits of a second; the ABNF takes twelve, databases keep seven.
+    let clock = clock.get(..CLOCK_CHARS_MAX).unwrap_or(clock);
     format!("{day}T{clock}{seconds}{zone}")
         .parse::<Timestamp>()
         .ok()

@@ -8,6 +8,7 @@
 mod apply;
 pub mod batch;
 pub mod csv;
+mod cursor;
 mod error;
 mod etag;
 mod expr;
@@ -17,6 +18,8 @@ mod literal;
 pub mod metadata;
 mod model;
 mod operands;
+mod operators;
+mod options;
 mod parser;
 mod pattern;
 mod query;
@@ -31,12 +34,14 @@ pub use apply::{
 };
 pub use error::{Problem, QueryError};
 pub use etag::{Version, etag};
-pub use expr::{Arithmetic, Comparison, Expr, Function, Literal, Type};
+pub use expr::{Expr, Type};
 pub use format::{Format, JsonFormat, Metadata};
+pub use literal::Literal;
 pub use model::{
     Choice, EntitySet, Model, Period, Property, PropertyValue, SetKind, Source, StoredProperty,
 };
 pub(crate) use operands::column_kind;
+pub use operators::{Arithmetic, Comparison, Function};
 pub use parser::{Member, Scope};
 pub use pattern::{Pattern, PatternError};
 pub use query::{Key, Query, Resource, no_row};

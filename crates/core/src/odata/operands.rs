@@ -3,9 +3,12 @@
 
 use bigdecimal::ToPrimitive;
 
+use super::cursor::Parser;
 use super::error::{QueryError, shown};
-use super::expr::{Arithmetic, Comparison, Expr, Function, Literal, Type};
-use super::parser::{Operator, Parsed, Parser, Scope};
+use super::expr::{Expr, Type};
+use super::literal::Literal;
+use super::operators::{Arithmetic, Comparison, Function};
+use super::parser::{Operator, Parsed, Scope};
 use super::pattern::Pattern;
 use crate::row::ColumnType;
 

@@ -1,14 +1,12 @@
 //! Reads expressions: precedence by climbing, types checked on the way, every refusal with its place in the URL.
 //! Source: OData V4.01 Part 2, 5.1.1 (operator precedence at its end); ABNF section 4.
 
+use super::cursor::{DEPTH_MAX, Parser};
 use super::error::{QueryError, shown};
-use super::expr::{Arithmetic, Comparison, Expr, Literal, Type};
-use super::literal;
-use super::url::Decoded;
+use super::expr::{Expr, Type};
+use super::literal::{self, Literal};
+use super::operators::{Arithmetic, Comparison};
 use crate::row::ColumnType;
-
-/// Brackets, functions and operators inside each other.
-const DEPTH_MAX: usize = 64;
 
 /// A property that expressions may name.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,14 +34,6 @@ impl Scope {
     }
 }
 
-/// A place in a decoded piece of the URL.
-#[derive(Debug, Clone)]
-pub(crate) struct Parser<'a> {
-    source: &'a Decoded,
-    at: usize,
-    depth: usize,
-}
-
 /// An expression with what the reader needs to know of it: where it began, how deep it is.
 pub(crate) struct Parsed {
     pub(crate) expr: Expr,
@@ -53,127 +43,7 @@ pub(crate) struct Parsed {
     pub(super) open: bool,
 }
 
-impl<'a> Parser<'a> {
-    pub(crate) fn new(source: &'a Decoded) -> Self {
-        Self {
-            source,
-            at: 0,
-            depth: 0,
-        }
-    }
-
-    /// What is left to read.
-    pub(crate) fn rest(&self) -> &'a str {
-        self.source.text().get(self.at..).unwrap_or_default()
-    }
-
-    /// The byte that is read next; give it back to [`Parser::fail_at`].
-    pub(crate) fn here(&self) -> usize {
-        self.at
-    }
-
-    pub(crate) fn rewind(&mut self, at: usize) {
-        self.at = at;
-    }
-
-    pub(crate) fn position(&self, at: usize) -> usize {
-        self.source.position(at)
-    }
-
-    pub(crate) fn fail_at(&self, at: usize, message: impl Into<String>) -> QueryError {
-        QueryError::at(self.position(at), message)
-    }
-
-    pub(crate) fn fail(&self, message: impl Into<String>) -> QueryError {
-        self.fail_at(self.at, message)
-    }
-
-    /// Consumes the text if it comes next.
-    pub(crate) fn eat(&mut self, text: &str) -> bool {
-        let found = self.rest().starts_with(text);
-        if found {
-            self.at += text.len();
-        }
-        found
-    }
-
-    pub(crate) fn expect(&mut self, text: &str) -> Result<(), QueryError> {
-        if self.eat(text) {
-            Ok(())
-        } else {
-            Err(self.fail(format!("expected `{text}`")))
-        }
-    }
-
-    /// Consumes what the condition holds for.
-    pub(crate) fn take(&mut self, condition: impl Fn(char) -> bool) -> &'a str {
-        let rest = self.rest();
-        let end = rest.find(|char| !condition(char)).unwrap_or(rest.len());
-        self.at += end;
-        rest.get(..end).unwrap_or_default()
-    }
-
-    /// Consumes white space; true if there was some.
-    pub(crate) fn space(&mut self) -> bool {
-        !self.take(|char| char == ' ' || char == '\t').is_empty()
-    }
-
-    /// Consumes an identifier.
-    pub(crate) fn word(&mut self) -> &'a str {
-        if self
-            .rest()
-            .starts_with(|char: char| char.is_alphabetic() || char == '_')
-        {
-            self.take(|char| char.is_alphanumeric() || char == '_')
-        } else {
-            ""
-        }
-    }
-
-    /// Consumes white space, the word and white space, or nothing.
-    pub(crate) fn eat_word(&mut self, word: &str) -> bool {
-        let start = self.at;
-        if self.space() && self.word() == word && (self.space() || self.rest().is_empty()) {
-            return true;
-        }
-        self.at = start;
-        false
-    }
-
-    /// Consumes white space and the word where nothing, `,`, `)` or white space follows, or nothing.
-    pub(crate) fn eat_end_word(&mut self, word: &str) -> bool {
-        let start = self.at;
-        let found = self.space() && self.word() == word;
-        if found && (self.rest().is_empty() || self.rest().starts_with([',', ')', ' ', '\t'])) {
-            return true;
-        }
-        self.at = start;
-        false
-    }
-
-    pub(crate) fn end(&mut self, expected: &str) -> Result<(), QueryError> {
-        self.space();
-        if self.rest().is_empty() {
-            Ok(())
-        } else {
-            Err(self.fail(format!("expected {expected}")))
-        }
-    }
-
-    /// Runs `read` one level deeper.
-    pub(crate) fn nested<T>(
-        &mut self,
-        read: impl FnOnce(&mut Self) -> Result<T, QueryError>,
-    ) -> Result<T, QueryError> {
-        if self.depth >= DEPTH_MAX {
-            return Err(self.fail(format!("expected at most {DEPTH_MAX} levels of nesting")));
-        }
-        self.depth += 1;
-        let result = read(self);
-        self.depth -= 1;
-        result
-    }
-
+impl Parser<'_> {
     /// A whole option that is one condition, as `$filter` has it.
     pub(crate) fn whole_condition(mut self, scope: &Scope) -> Result<Expr, QueryError> {
         self.space();
@@ -196,13 +66,13 @@ impl<'a> Parser<'a> {
     fn infix(&mut self, scope: &Scope, loosest: u8) -> Result<Parsed, QueryError> {
         let mut left = self.unary(scope)?;
         loop {
-            let before = self.at;
+            let before = self.here();
             let Some(operator) = self.operator() else {
-                self.at = before;
+                self.rewind(before);
                 return Ok(left);
             };
             if operator.binding() < loosest {
-                self.at = before;
+                self.rewind(before);
                 return Ok(left);
             }
             let right = self.infix(scope, operator.binding() + 1)?;
@@ -213,20 +83,20 @@ impl<'a> Parser<'a> {
     /// An operator's word with the white space around it.
     fn operator(&mut self) -> Option<Operator> {
         // `(a)and(b)` is not in the ABNF, but harmless: only letters would run together.
-        let apart_before = self.source.text().get(..self.at)?.ends_with(')') | self.space();
+        let apart_before = self.is_behind(')') | self.space();
         let operator = Operator::from_word(self.word())?;
-        let apart_after = self.space() | self.rest().starts_with('(');
+        let apart_after = self.space() | self.rest().starts_with('(') | self.rest().is_empty();
         (apart_before && apart_after).then_some(operator)
     }
 
     fn unary(&mut self, scope: &Scope) -> Result<Parsed, QueryError> {
-        let start = self.at;
+        let start = self.here();
         if self.word() == "not" && (self.space() || self.rest().starts_with('(')) {
             let operand = self.nested(|parser| parser.unary(scope))?;
             self.require(&operand, Type::Boolean)?;
             return self.built(start, Expr::Not(Box::new(operand.expr)), operand.height);
         }
-        self.at = start;
+        self.rewind(start);
         let negated = self.rest().strip_prefix('-');
         if negated.is_some_and(|rest| !rest.starts_with(|char: char| char.is_ascii_digit())) {
             self.eat("-");
@@ -253,7 +123,7 @@ impl<'a> Parser<'a> {
         let mut values = Vec::new();
         loop {
             self.space();
-            let start = self.at;
+            let start = self.here();
             let value = self
                 .literal()?
                 .ok_or_else(|| self.fail("expected a value"))?;
@@ -273,7 +143,7 @@ impl<'a> Parser<'a> {
     }
 
     fn primary(&mut self, scope: &Scope) -> Result<Parsed, QueryError> {
-        let start = self.at;
+        let start = self.here();
         if self.eat("(") {
             self.space();
             let inner = self.expression(scope)?;
@@ -314,19 +184,20 @@ impl<'a> Parser<'a> {
     fn no_operand(&self) -> QueryError {
         match self.rest().chars().next() {
             Some('$') => QueryError::unsupported(
-                self.position(self.at),
+                self.position(self.here()),
                 "`$it`, `$root` and `$this` are not served",
             ),
-            Some('@') => {
-                QueryError::unsupported(self.position(self.at), "parameter aliases are not served")
-            }
+            Some('@') => QueryError::unsupported(
+                self.position(self.here()),
+                "parameter aliases are not served",
+            ),
             _ => self.fail("expected a property, a function or a value"),
         }
     }
 
     /// A constant, if one comes next.
     pub(crate) fn literal(&mut self) -> Result<Option<Literal>, QueryError> {
-        let start = self.at;
+        let start = self.here();
         let rest = self.rest();
         if rest.starts_with('\'') {
             return self.quoted().map(Literal::Text).map(Some);
@@ -359,7 +230,7 @@ impl<'a> Parser<'a> {
         };
         // `true` may begin a longer name, and a name may be a function's.
         if literal.is_none() || self.rest().starts_with(['(', '/']) {
-            self.at = start;
+            self.rewind(start);
             return Ok(None);
         }
         Ok(literal)
@@ -369,7 +240,7 @@ impl<'a> Parser<'a> {
     pub(crate) fn quoted(&mut self) -> Result<String, QueryError> {
         /// What HANA's NVARCHAR holds, and so what a text can equal.
         const TEXT_UNITS_MAX: usize = 5000;
-        let start = self.at;
+        let start = self.here();
         self.expect("'")?;
         let mut text = String::new();
         loop {

@@ -3,11 +3,13 @@
 
 use std::sync::Arc;
 
+use super::cursor::Parser;
 use super::error::{Problem, QueryError, shown};
-use super::expr::{Literal, Type};
+use super::expr::Type;
 use super::format::{self, Format, Offer};
+use super::literal::Literal;
 use super::model::{EntitySet, Model};
-use super::parser::Parser;
+use super::options;
 use super::query::{self, Key, Query, Resource};
 use super::url::{self, Decoded, Plus, RawOption};
 
@@ -87,7 +89,7 @@ pub fn parse(model: &Model, incoming: &Incoming<'_>) -> Result<Request, QueryErr
     let target = match target {
         Target::Query(query) => Target::Query(Box::new(query.read(&options)?)),
         other => {
-            query::only_format(&options)?;
+            options::only_format(&options)?;
             other
         }
     };

@@ -3,8 +3,8 @@
 
 use std::fmt;
 
+use super::cursor::Parser;
 use super::error::QueryError;
-use super::parser::Parser;
 
 /// Words and phrases of one search: each is looked for in every text column.
 const TERMS_MAX: usize = 32;

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::error::{Problem, QueryError};
-use super::expr::{Literal, Type};
+use super::expr::Type;
+use super::literal::Literal;
 use super::query::{Key, Query};
 
 /// A decoded token.

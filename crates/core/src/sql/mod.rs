@@ -98,7 +98,7 @@ impl Statement {
 
     /// Appends a type as both dialects write it in a CAST.
     pub fn kind(&mut self, kind: ColumnType) -> &mut Self {
-        self.text.push_str(&kind.to_string());
+        self.text.to_mut().push_str(&kind.to_string());
         self
     }
 

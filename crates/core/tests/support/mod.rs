@@ -99,7 +99,7 @@ impl Service {
     pub(crate) fn answer(&self, incoming: &Incoming<'_>) -> Answer {
         let answered = odata::parse(&self.model, incoming).and_then(|request| {
             let head_only = request.head_only;
-            let mut answer = self.answer_request(request)?;
+            let mut answer = self.answer_request(&request)?;
             if head_only {
                 answer.body.clear();
                 answer.content_type = None;
@@ -109,7 +109,7 @@ impl Service {
         answered.unwrap_or_else(|error| refusal(&error))
     }
 
-    fn answer_request(&self, request: Request) -> Result<Answer, QueryError> {
+    fn answer_request(&self, request: &Request) -> Result<Answer, QueryError> {
         let format = request.format;
         let json_format = match format {
             Format::Json(json) => json,
@@ -121,7 +121,7 @@ impl Service {
             Target::Metadata => metadata::json(&self.model),
             Target::Options => return Ok(Answer::empty(204).with("allow", odata::ALLOW)),
             Target::Batch => panic!("batches go through Service::batch"),
-            Target::Query(query) => return self.answer_query(query, &request, json_format),
+            Target::Query(query) => return self.answer_query(query, request, json_format),
         };
         Ok(Answer::new(format, body))
     }

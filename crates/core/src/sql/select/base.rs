@@ -1,5 +1,7 @@
 //! The rows that a query starts from: the table, the viewer's filter, the key, and the properties' values.
 
+use bigdecimal::{BigDecimal, ToPrimitive};
+
 use super::relation::{Column, Relation};
 use super::text::{Builder, bind, list, sql};
 use crate::access::{Clause, RowFilter};
@@ -38,16 +40,7 @@ impl Builder<'_> {
             .filter(|(_, property)| property.key)
             .map(|(index, _)| index)
             .collect();
-        // Values that are more than a column are computed once, in a SELECT of their own: HANA does not take an
-        // expression with binds in GROUP BY for the same as in the select list.
-        let computes = |property: &&Property| {
-            !matches!(&property.value, PropertyValue::Column { missing: None, .. })
-        };
-        if used.iter().any(computes) {
-            self.wrapped(relation)
-        } else {
-            relation
-        }
+        relation
     }
 
     fn source(&mut self, set: &EntitySet) -> Statement {
@@ -126,7 +119,7 @@ impl Builder<'_> {
             } => match missing {
                 None => column(name),
                 Some(missing) => {
-                    let missing = self.literal(&Literal::Decimal(missing.clone()));
+                    let missing = self.literal(&number(missing));
                     sql!["NULLIF(", column(name), ", ", missing, ")"]
                 }
             },
@@ -265,6 +258,12 @@ fn offsets(set: &EntitySet, now: Timestamp) -> Vec<(Timestamp, i32)> {
     offsets.push((Timestamp::MIN, set.time_zone.to_offset(before).seconds()));
     offsets.dedup_by_key(|(_, offset)| *offset);
     offsets
+}
+
+/// The number as the simplest literal that is equal to it.
+fn number(value: &BigDecimal) -> Literal {
+    let whole = value.is_integer().then(|| value.to_i64()).flatten();
+    whole.map_or_else(|| Literal::Decimal(value.clone()), Literal::Integer)
 }
 
 fn recode(text: &str, kind: ColumnType) -> Option<Literal> {

@@ -6,6 +6,7 @@
 
 mod base;
 mod condition;
+mod contents;
 mod pages;
 mod relation;
 mod steps;
@@ -182,9 +183,9 @@ impl Builder<'_> {
 }
 
 /// The indexes that make lists, pages and counts of a survey's table fast on SQLite; HANA's column store needs none.
-/// The first serves `$orderby=RecordedDate` in both directions and `RecordedDate` in `$filter`: the reader compares
-/// instants by this very expression, because a text with fewer digits and `Z` sorts wrong. The key needs none: it is
-/// the primary key.
+/// It serves `$orderby=RecordedDate desc`, which cards ask for and whose ties the key breaks in ascending order, and
+/// `RecordedDate` in `$filter`: the reader compares instants by this very expression, because a text with fewer digits
+/// and `Z` sorts wrong. The key needs none: it is the primary key.
 #[must_use]
 pub fn recommended_indexes(table: &TableName, name: &TableName) -> Vec<Statement> {
     let mut index = Statement::new("/* odata.index */ CREATE INDEX IF NOT EXISTS ");
@@ -194,7 +195,7 @@ pub fn recommended_indexes(table: &TableName, name: &TableName) -> Vec<Statement
         .table(Dialect::Sqlite, table);
     index.push(" (rtrim(");
     for (name, after) in [
-        (ColumnName::RECORDED_DATE, ", 'Z'), "),
+        (ColumnName::RECORDED_DATE, ", 'Z') DESC, "),
         (ColumnName::RESPONSE_ID, ")"),
     ] {
         if let Ok(column) = name.parse() {

@@ -102,7 +102,17 @@ impl Builder<'_> {
         keys: &[Member],
         aggregates: &[Aggregate],
     ) -> Relation {
-        let relation = self.plain(relation);
+        let mut relation = self.plain(relation);
+        // HANA does not take an expression with binds in GROUP BY for the same as in the select list: it is computed
+        // in a SELECT of its own.
+        let computes = |key: &Member| {
+            relation
+                .column(&key.name)
+                .is_some_and(|column| !column.sql.binds().is_empty())
+        };
+        if keys.iter().any(computes) {
+            relation = self.wrapped(relation);
+        }
         let key_columns: Vec<Column> = keys
             .iter()
             .filter_map(|key| {
