@@ -1,6 +1,5 @@
 //! Vectors of e-mail addresses and domains, where they lie beside this repository; the rules themselves are stated
 //! beside the code.
-#![expect(clippy::unwrap_used, reason = "test helpers fail by panicking")]
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -28,6 +28,8 @@ mod questions;
 mod speed;
 #[path = "odata/statements.rs"]
 mod statements;
+#[path = "odata/urls.rs"]
+mod urls;
 #[path = "odata/visibility.rs"]
 mod visibility;
 

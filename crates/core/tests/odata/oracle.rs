@@ -31,7 +31,7 @@ enum Text {
     Upper(Box<Self>),
 }
 
-/// One row: Q1, Q2, Comment, AccountID.
+/// One row: `Q1`, `Q2`, `Comment`, `AccountID`.
 type Values = (
     Option<i64>,
     Option<i64>,
