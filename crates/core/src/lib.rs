@@ -4,6 +4,8 @@
 //!
 //! In reading order: [`id`] and [`time`] name things; [`callback`] turns a posted form into a trusted callback;
 //! [`inbox`] holds the queue's words; [`row`] is what is stored.
+//! On the way out, [`odata`] reads what is asked, [`access`] keeps what the viewer may see of it, [`sql`] asks the
+//! database.
 
 pub mod access;
 pub mod callback;

@@ -114,11 +114,23 @@ fn expanded(wanted: &[String], viewer: &Viewer) -> Option<Vec<String>> {
 fn cell(text: &str, kind: ColumnType) -> Option<Cell> {
     match kind {
         ColumnType::Integer | ColumnType::BigInt => text.parse().ok().map(Cell::Integer),
-        ColumnType::Double => text.parse().ok().map(Cell::Double),
-        ColumnType::Decimal { .. } => text.parse::<BigDecimal>().ok().map(Cell::Decimal),
+        ColumnType::Double => text
+            .parse()
+            .ok()
+            .filter(|value: &f64| value.is_finite())
+            .map(Cell::Double),
+        ColumnType::Decimal { .. } => decimal(text).map(Cell::Decimal),
         ColumnType::Boolean => text.parse().ok().map(Cell::Boolean),
         ColumnType::Date => text.parse().ok().map(Cell::Date),
         ColumnType::Timestamp => text.parse().ok().map(Cell::Timestamp),
         ColumnType::NVarchar(_) | ColumnType::NClob => Some(Cell::Text(text.to_owned())),
     }
+}
+
+/// A decimal in plain digits: an exponent could stand for gigabytes of zeros.
+fn decimal(text: &str) -> Option<BigDecimal> {
+    let plain = text
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'.'));
+    plain.then(|| text.parse().ok()).flatten()
 }

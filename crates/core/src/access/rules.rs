@@ -146,21 +146,26 @@ impl AccessRules {
     /// The first rule that matches the viewer, with its index.
     #[must_use]
     pub fn matching(&self, viewer: &Viewer) -> Option<(usize, &AccessRule)> {
-        let verdict = (0..self.rules.len())
-            .find(|index| self.verdict(*index, viewer).is_some_and(|v| v.matches()))?;
-        self.rules.get(verdict).map(|(rule, _)| (verdict, rule))
+        let index = self.explain(viewer).iter().position(RuleVerdict::matches)?;
+        self.rules.get(index).map(|(rule, _)| (index, rule))
     }
 
     /// Every rule against the viewer, selector by selector.
     #[must_use]
     pub fn explain(&self, viewer: &Viewer) -> Vec<RuleVerdict> {
-        (0..self.rules.len())
-            .filter_map(|index| self.verdict(index, viewer))
+        let rules = self.rules.iter().enumerate();
+        rules
+            .map(|(index, (rule, domain))| self.verdict(index, rule, domain.as_ref(), viewer))
             .collect()
     }
 
-    fn verdict(&self, index: usize, viewer: &Viewer) -> Option<RuleVerdict> {
-        let (rule, domain) = self.rules.get(index)?;
+    fn verdict(
+        &self,
+        index: usize,
+        rule: &AccessRule,
+        domain: Option<&DomainPattern>,
+        viewer: &Viewer,
+    ) -> RuleVerdict {
         let mut selectors = Vec::new();
         let mut selector = |selector: String, (holds, reason): (bool, &'static str)| {
             selectors.push(SelectorVerdict {
@@ -213,7 +218,7 @@ impl AccessRules {
                 (viewer.technical == technical, reason),
             );
         }
-        Some(RuleVerdict { index, selectors })
+        RuleVerdict { index, selectors }
     }
 
     fn email_verdict(&self, domain: &DomainPattern, viewer: &Viewer) -> (bool, &'static str) {

@@ -13,6 +13,8 @@ pub struct Version<'a> {
     pub change_number: u64,
     /// The version of the survey's definition.
     pub definition: &'a str,
+    /// Rows of one answer, which the client may have chosen.
+    pub page_rows: u64,
     /// The minute, because rows may change past the service.
     pub minute: i64,
 }
@@ -23,12 +25,13 @@ pub fn etag(query: &Visible<Query>, format: Format, version: Version<'_>) -> Str
     let Version {
         change_number,
         definition,
+        page_rows,
         minute,
     } = version;
     let (url, filter) = (query.get().to_url(), query.filter().digest());
     let format = format.content_type();
     let hash = Sha256::digest(format!(
-        "{url}\n{filter}\n{format}\n{change_number}\n{definition}\n{minute}"
+        "{url}\n{filter}\n{format}\n{change_number}\n{definition}\n{page_rows}\n{minute}"
     ));
     format!(
         "W/\"{}\"",

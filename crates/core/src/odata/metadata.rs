@@ -215,7 +215,7 @@ fn write_property(writer: &mut Xml, property: &Property) -> io::Result<()> {
             element = element.with_attribute((*name, value.as_str()));
         }
     }
-    let label = property.label.as_deref();
+    let label = property.label.as_deref().map(legible);
     if label.is_none() && !property.is_computed() {
         return element.write_empty().map(drop);
     }
@@ -224,7 +224,9 @@ fn write_property(writer: &mut Xml, property: &Property) -> io::Result<()> {
             let annotation = writer
                 .create_element("Annotation")
                 .with_attribute(("Term", "Common.Label"));
-            annotation.with_attribute(("String", label)).write_empty()?;
+            annotation
+                .with_attribute(("String", label.as_str()))
+                .write_empty()?;
         }
         if property.is_computed() {
             let annotation = writer
@@ -235,6 +237,15 @@ fn write_property(writer: &mut Xml, property: &Property) -> io::Result<()> {
         Ok(())
     })?;
     Ok(())
+}
+
+/// The text without the characters that XML has no way to write: one of them, and clients read nothing of the document.
+/// Source: XML 1.0, 2.2.
+fn legible(text: &str) -> String {
+    let legal = |char: char| matches!(char, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..);
+    text.chars()
+        .map(|char| if legal(char) { char } else { ' ' })
+        .collect()
 }
 
 /// The model as CSDL JSON.

@@ -2,8 +2,9 @@
 //! [`parse`] what a request means, [`crate::access`] what the viewer may see of it, [`crate::sql::select`] for the SQL,
 //! runs that, and hands the cells to a writer of this module.
 //!
-//! In reading order: [`model`] is what is served; [`request`] and [`query`] are what is asked; [`parser`] and its
-//! friends read the options; [`format`] is how it is answered.
+//! In reading order: `model` is what is served; `request` and `query` are what is asked, `options` and `apply` what its
+//! parts say; `parser` reads expressions into the trees of `expr`, over the small steps of `cursor`; `format` chooses how
+//! it is answered, [`json`], [`csv`] and [`metadata`] write that, [`batch`] carries many questions at once.
 
 mod apply;
 pub mod batch;

@@ -108,23 +108,28 @@ pub(crate) fn options(raw: &str, start: usize) -> Result<Vec<RawOption>, QueryEr
 /// The query up to the `&` that ends its first option. A raw `&` inside a quoted text does not end it, where the text is
 /// closed behind it: clients that paste texts into URLs (`'O''Neil & Co'`) forget to encode it.
 fn first_option(query: &str) -> &str {
-    let ends = query
-        .match_indices('&')
-        .map(|(end, _)| end)
-        .chain([query.len()]);
-    let mut pieces = ends.filter_map(|end| query.get(..end));
-    let first = pieces.next().unwrap_or_default();
+    let first = query.split('&').next().unwrap_or_default();
     let quoting = ["filter=", "apply=", "orderby=", "compute="];
     if !first.starts_with(['$', '%']) || !quoting.iter().any(|name| first.contains(name)) {
         return first;
     }
-    let is_closed = |piece: &&str| {
-        (piece.matches('\'').count() + piece.matches("%27").count()).is_multiple_of(2)
-    };
-    if is_closed(&first) {
-        return first;
+    let (mut quotes, mut length) = (quotes(first), first.len());
+    for piece in query.split('&').skip(1) {
+        if quotes.is_multiple_of(2) {
+            return query.get(..length).unwrap_or(first);
+        }
+        quotes += self::quotes(piece);
+        length += 1 + piece.len();
     }
-    pieces.find(is_closed).unwrap_or(first)
+    if quotes.is_multiple_of(2) {
+        query
+    } else {
+        first
+    }
+}
+
+fn quotes(text: &str) -> usize {
+    text.matches('\'').count() + text.matches("%27").count()
 }
 
 /// Encodes text for use in a query option's value. Only what RFC 3986 calls unreserved, and a few characters that
@@ -160,6 +165,25 @@ mod tests {
         assert_eq!(decoded.position(3), 17);
         assert_eq!(decoded.position(4), 18);
         assert_eq!(decoded.position(5), 19);
+    }
+
+    #[test]
+    fn a_raw_ampersand_in_a_closed_text_is_text() {
+        let values = |query: &str| -> Vec<String> {
+            let options = options(query, 0).unwrap();
+            options
+                .iter()
+                .map(|option| option.value.text().to_owned())
+                .collect()
+        };
+        assert_eq!(
+            values("$filter=A eq 'O''N & Co'&$top=1"),
+            ["A eq 'O''N & Co'", "1"]
+        );
+        assert_eq!(values("$filter=A eq %27a&b%27"), ["A eq 'a&b'"]);
+        assert_eq!(values("$filter=A eq 'a&$top=1"), ["A eq 'a", "1"]);
+        assert_eq!(values("$search=O'N&$top=1"), ["O'N", "1"]);
+        assert_eq!(values("&&a=b&"), ["b"]);
     }
 
     #[test]

@@ -48,7 +48,7 @@ fn stored(property: &str, column: &str, kind: ColumnType) -> StoredProperty {
         kind,
         nullable: property != "ResponseId",
         key: property == "ResponseId",
-        label: q1.then(|| "Overall <satisfaction> & \"more\"".to_owned()),
+        label: q1.then(|| "Overall <satisfaction>\u{1}& \"more\"".to_owned()),
         missing: q1.then(|| (-9).into()),
         choices: if q1 {
             [

@@ -87,6 +87,7 @@ impl Service {
         let version = odata::Version {
             change_number: 1,
             definition: "1",
+            page_rows: 1000,
             minute: 0,
         };
         if tags == "*" || tags == odata::etag(&visible, format, version) {

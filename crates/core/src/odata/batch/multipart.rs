@@ -193,7 +193,9 @@ fn headers(head: &[u8]) -> Vec<(String, String)> {
     let head = String::from_utf8_lossy(head);
     let header = |line: &str| {
         let (name, value) = line.split_once(':')?;
-        Some((name.trim().to_ascii_lowercase(), value.trim().to_owned()))
+        // A header may be repeated in the answer: nothing in it may end a line there.
+        let plain = !line.chars().any(char::is_control);
+        plain.then(|| (name.trim().to_ascii_lowercase(), value.trim().to_owned()))
     };
     head.lines().filter_map(header).collect()
 }

@@ -270,7 +270,10 @@ fn recode(text: &str, kind: ColumnType) -> Option<Literal> {
     match Type::from(kind) {
         Type::Text => Some(Literal::Text(text.to_owned())),
         Type::Integer => text.parse().ok().map(Literal::Integer),
-        Type::Decimal | Type::Double => text.parse().ok().map(Literal::Decimal),
+        // Plain digits only: an exponent could stand for gigabytes of zeros.
+        Type::Decimal | Type::Double if !text.contains(['e', 'E']) => {
+            text.parse().ok().map(Literal::Decimal)
+        }
         _ => None,
     }
 }
