@@ -6,16 +6,20 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use crate::row::{Cell, ColumnName, TableName};
+use crate::row::{Cell, ColumnName, ColumnType, TableName};
 use crate::time::Timestamp;
 
 pub mod changes;
 pub mod ddl;
 pub mod erased;
+pub mod functions;
 pub mod inbox;
 pub mod rows;
 pub mod runs;
+mod select;
 pub mod surveys;
+
+pub use select::{Context, Page, Selection, Shape, ShapeColumn, gone, recommended_indexes, select};
 
 /// Which database a text is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -89,6 +93,12 @@ impl Statement {
     #[must_use]
     pub fn with(mut self, binds: impl IntoIterator<Item = Cell>) -> Self {
         self.binds.extend(binds);
+        self
+    }
+
+    /// Appends a type as both dialects write it in a CAST.
+    pub fn kind(&mut self, kind: ColumnType) -> &mut Self {
+        self.text.to_mut().push_str(&kind.to_string());
         self
     }
 
