@@ -37,7 +37,7 @@ pub struct Cli {
 /// Options of every command.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Globals {
-    /// The configuration file; otherwise INGESTER_CONFIG, or ingester.toml if there is one.
+    /// The configuration file; otherwise `INGESTER_CONFIG`, or ingester.toml if there is one.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// How lists are printed.
