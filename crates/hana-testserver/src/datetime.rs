@@ -7,27 +7,58 @@ pub(crate) const TICKS_PER_DAY: i64 = 864_000_000_000;
 /// 100-nanosecond units of a second.
 pub(crate) const TICKS_PER_SECOND: i64 = 10_000_000;
 
-/// 1970-01-01 in days since 0001-01-01, so that DAYDATE on the wire is one more. HANA counts two days more than the
-/// proleptic calendar after 1582 (it is Julian before). Source: captures, 2026-11-24 is DAYDATE 739,946.
+/// 1970-01-01 in days since 0001-01-01, so that DAYDATE on the wire is one more.
+/// Source: captures, 2026-11-24 is DAYDATE 739,946; that is two more than the proleptic Gregorian calendar counts,
+/// because HANA's calendar is Julian before 1582-10-15.
 const UNIX_EPOCH_DAYS: i32 = 719_164;
+/// 1582-10-15, the first Gregorian day, in days since 0001-01-01.
+const FIRST_GREGORIAN_DAYS: i32 = 577_737;
+/// The Julian day number of 0001-01-01.
+const JULIAN_DAY_OF_FIRST_DAY: i32 = 1_721_424;
 
 /// Days since 0001-01-01 as HANA counts them.
 pub(crate) fn days_from_date(date: Date) -> i32 {
+    if date < Date::constant(1582, 10, 15) {
+        return julian_days(date);
+    }
     let since_epoch = date
         .since(Date::constant(1970, 1, 1))
         .map_or(0, |span| span.get_days());
     since_epoch.saturating_add(UNIX_EPOCH_DAYS)
 }
 
-/// The inverse of [`days_from_date`]; `None` past year 9999.
+/// A date of the Julian calendar. Source: Meeus, "Astronomical Algorithms", 7.
+fn julian_days(date: Date) -> i32 {
+    let (year, month, day) = (
+        i32::from(date.year()),
+        i32::from(date.month()),
+        i32::from(date.day()),
+    );
+    let julian_day =
+        367 * year - 7 * (year + 5001 + (month - 9) / 7) / 4 + 275 * month / 9 + day + 1_729_777;
+    julian_day - JULIAN_DAY_OF_FIRST_DAY
+}
+
+/// The inverse of [`days_from_date`]; `None` past year 9999, and for 29 February of the Julian years that have none in
+/// the Gregorian calendar.
 pub(crate) fn date_from_days(days: i32) -> Option<Date> {
+    if days < 0 {
+        return None;
+    }
+    if days < FIRST_GREGORIAN_DAYS {
+        let c = days + JULIAN_DAY_OF_FIRST_DAY + 32_082;
+        let d = (4 * c + 3) / 1461;
+        let e = c - 1461 * d / 4;
+        let m = (5 * e + 2) / 153;
+        let year = i16::try_from(d - 4800 + m / 10).ok()?;
+        let month = i8::try_from(m + 3 - 12 * (m / 10)).ok()?;
+        let day = i8::try_from(e - (153 * m + 2) / 5 + 1).ok()?;
+        return Date::new(year, month, day).ok();
+    }
     let since_epoch = jiff::Span::new()
         .try_days(days.checked_sub(UNIX_EPOCH_DAYS)?)
         .ok()?;
-    Date::constant(1970, 1, 1)
-        .checked_add(since_epoch)
-        .ok()
-        .filter(|date| date.year() >= 1)
+    Date::constant(1970, 1, 1).checked_add(since_epoch).ok()
 }
 
 /// Ticks since 0001-01-01.
@@ -210,6 +241,25 @@ mod tests {
 
         assert_eq!(days_from_date(date) + 1, 739_946);
         assert_eq!(date_from_days(739_945), Some(date));
+    }
+
+    #[test]
+    fn days_are_counted_without_a_gap_from_the_first_one_on() {
+        assert_eq!(days_from_date(parse_date("0001-01-01").unwrap()), 0);
+        assert_eq!(
+            days_from_date(parse_date("1582-10-15").unwrap()),
+            days_from_date(parse_date("1582-10-04").unwrap()) + 1
+        );
+        for text in [
+            "0001-01-01",
+            "0004-02-29",
+            "1582-10-04",
+            "1582-10-15",
+            "9999-12-31",
+        ] {
+            let date = parse_date(text).unwrap();
+            assert_eq!(date_from_days(days_from_date(date)), Some(date), "{text}");
+        }
     }
 
     #[test]

@@ -329,6 +329,13 @@ pub(crate) enum Expr {
         negated: bool,
         at: usize,
     },
+    /// `LIKE_REGEXPR`.
+    Matches {
+        expr: Box<Self>,
+        pattern: Box<Self>,
+        negated: bool,
+        at: usize,
+    },
     Case {
         operand: Option<Box<Self>>,
         branches: Vec<(Self, Self)>,

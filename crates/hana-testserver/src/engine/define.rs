@@ -5,18 +5,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::catalog::{
-    Catalog, Column, Default, Index, Privilege, SYS, Sequence, Table, insufficient_privilege,
-    temporary_schema,
+    Catalog, Privilege, SYS, Sequence, Table, insufficient_privilege, temporary_schema,
 };
 use super::functions::sql_error;
 use super::{Engine, State, Transaction};
-use crate::dialect::ast::{
-    ColumnDefinition, Definition, Expr, Grant, GrantObject, Ident, ObjectName, TableKind,
-};
+use crate::dialect::ast::{Definition, Grant, GrantObject, Ident, ObjectName};
 use crate::dialect::compile::Viewpoint;
 use crate::error::{SqlError, code};
-use crate::types::{Family, SqlType};
-use crate::value::{Value, parse_decimal};
 
 impl Engine {
     /// Carries out a definition.
@@ -89,7 +84,7 @@ impl State {
         self.transactions.iter().find_map(touched)
     }
 
-    fn run(&self, sql: &str) -> Result<(), SqlError> {
+    pub(super) fn run(&self, sql: &str) -> Result<(), SqlError> {
         self.sqlite
             .execute_batch(sql)
             .map_err(|error| sql_error(&error))
@@ -148,7 +143,7 @@ impl State {
     }
 
     /// A table that the user may change so.
-    fn changeable(
+    pub(super) fn changeable(
         &self,
         name: &ObjectName,
         privilege: &str,
@@ -169,7 +164,11 @@ impl State {
     }
 
     /// The schema in which the user may create.
-    fn creatable(&self, name: &ObjectName, viewpoint: &Viewpoint) -> Result<String, SqlError> {
+    pub(super) fn creatable(
+        &self,
+        name: &ObjectName,
+        viewpoint: &Viewpoint,
+    ) -> Result<String, SqlError> {
         let schema = name
             .schema
             .clone()
@@ -185,360 +184,6 @@ impl State {
             return Err(insufficient_privilege());
         }
         Ok(schema)
-    }
-
-    fn create_table(
-        &mut self,
-        name: &ObjectName,
-        kind: TableKind,
-        definitions: &[ColumnDefinition],
-        primary_key: &[Ident],
-        unique: &[Vec<Ident>],
-        viewpoint: &Viewpoint,
-    ) -> Result<(), SqlError> {
-        let schema = match kind {
-            TableKind::LocalTemporary => temporary_schema(viewpoint.session),
-            TableKind::Column | TableKind::Row => self.creatable(name, viewpoint)?,
-        };
-        if self
-            .catalog
-            .tables
-            .contains_key(&(schema.clone(), name.name.clone()))
-        {
-            return Err(SqlError::new(code::DUPLICATE_TABLE, &name.name).at(name.at));
-        }
-        let mut table = Table {
-            id: self.catalog.next_id(),
-            schema,
-            name: name.name.clone(),
-            kind,
-            is_system: false,
-            columns: Vec::new(),
-            primary_key: Vec::new(),
-            indexes: Vec::new(),
-        };
-        for definition in definitions {
-            if table.column(&definition.name.name).is_some() {
-                return Err(SqlError::new(code::DUPLICATE_COLUMN, &definition.name.name)
-                    .at(definition.name.at));
-            }
-            let column = self.new_column(definition)?;
-            if definition.primary_key {
-                table.primary_key.push(table.columns.len());
-            }
-            if definition.unique {
-                let columns = vec![table.columns.len()];
-                table
-                    .indexes
-                    .push(unique_index(self.catalog.next_id(), columns));
-            }
-            table.columns.push(column);
-        }
-        if !primary_key.is_empty() {
-            if !table.primary_key.is_empty() {
-                return Err(SqlError::new(code::PRIMARY_KEY, &name.name));
-            }
-            table.primary_key = positions(&table, primary_key)?;
-        }
-        for position in table.primary_key.clone() {
-            if let Some(column) = table.columns.get_mut(position) {
-                column.nullable = false;
-            }
-        }
-        for names in unique {
-            let columns = positions(&table, names)?;
-            table
-                .indexes
-                .push(unique_index(self.catalog.next_id(), columns));
-        }
-        self.create_physical(&table)?;
-        self.catalog
-            .tables
-            .insert((table.schema.clone(), table.name.clone()), Arc::new(table));
-        Ok(())
-    }
-
-    /// Creates what SQLite knows of a table.
-    fn create_physical(&self, table: &Table) -> Result<(), SqlError> {
-        let physical = table.physical();
-        let columns: Vec<String> = table
-            .columns
-            .iter()
-            .enumerate()
-            .map(|(position, column)| format!("c{position}{}", collation(column.sql_type)))
-            .collect();
-        self.run(&format!(
-            "CREATE TABLE {physical} (x INTEGER NOT NULL DEFAULT 0, d INTEGER NOT NULL DEFAULT 0, {});
-             CREATE INDEX {physical}x ON {physical} (x) WHERE x <> 0;
-             CREATE INDEX {physical}d ON {physical} (d) WHERE d <> 0;",
-            columns.join(", ")
-        ))?;
-        for (number, (_, columns)) in table.uniques().enumerate() {
-            for column in columns {
-                if table
-                    .columns
-                    .get(*column)
-                    .is_some_and(|column| column.sql_type.is_lob())
-                {
-                    return Err(SqlError::new(code::LOB_INDEX, &table.name));
-                }
-            }
-            self.run(&format!(
-                "CREATE INDEX {physical}u{number} ON {physical} ({})",
-                physical_columns(columns)
-            ))?;
-        }
-        Ok(())
-    }
-
-    fn new_column(&mut self, definition: &ColumnDefinition) -> Result<Column, SqlError> {
-        let identity = if definition.identity {
-            if definition.sql_type.family() != Family::Integer {
-                return Err(SqlError::new(
-                    code::DATATYPE,
-                    "an identity is a whole number",
-                ));
-            }
-            Some(self.new_sequence(1, 1))
-        } else {
-            None
-        };
-        Ok(Column {
-            name: definition.name.name.clone(),
-            sql_type: definition.sql_type,
-            nullable: definition.nullable,
-            default: definition
-                .default
-                .as_ref()
-                .map(|expr| default_of(expr, definition.sql_type))
-                .transpose()?,
-            identity,
-        })
-    }
-
-    fn new_sequence(&mut self, start: i64, increment: i64) -> i64 {
-        let id = self.catalog.next_id();
-        self.sequences
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .insert(id, (start, increment));
-        id
-    }
-
-    fn add_columns(
-        &mut self,
-        name: &ObjectName,
-        definitions: &[ColumnDefinition],
-        viewpoint: &Viewpoint,
-    ) -> Result<(), SqlError> {
-        let mut table = (*self.changeable(name, "ALTER", viewpoint)?).clone();
-        for definition in definitions {
-            if table.column(&definition.name.name).is_some() {
-                return Err(SqlError::new(code::COLUMN_EXISTS, &definition.name.name)
-                    .at(definition.name.at));
-            }
-            let column = self.new_column(definition)?;
-            if !column.nullable && column.default.is_none() && !self.is_empty(&table)? {
-                return Err(SqlError::new(
-                    code::NULL,
-                    format!("Not nullable \"{}\" column", column.name),
-                ));
-            }
-            table.columns.push(column);
-        }
-        let physical = table.physical();
-        let first = table.columns.len() - definitions.len();
-        for (position, column) in table.columns.iter().enumerate().skip(first) {
-            self.run(&format!(
-                "ALTER TABLE {physical} ADD COLUMN c{position}{}",
-                collation(column.sql_type)
-            ))?;
-            if let Some(Default::Value(value)) = &column.default {
-                self.sqlite
-                    .execute(
-                        &format!("UPDATE {physical} SET c{position} = ?1"),
-                        [super::storage::to_stored(value)],
-                    )
-                    .map_err(|error| sql_error(&error))?;
-            }
-        }
-        self.replace(table);
-        Ok(())
-    }
-
-    fn is_empty(&self, table: &Table) -> Result<bool, SqlError> {
-        let sql = format!("SELECT NOT EXISTS (SELECT 1 FROM {})", table.physical());
-        self.sqlite
-            .query_one(&sql, [], |row| row.get(0))
-            .map_err(|error| sql_error(&error))
-    }
-
-    /// Only widening is understood: the values stay as they lie.
-    fn alter_columns(
-        &mut self,
-        name: &ObjectName,
-        definitions: &[ColumnDefinition],
-        viewpoint: &Viewpoint,
-    ) -> Result<(), SqlError> {
-        let mut table = (*self.changeable(name, "ALTER", viewpoint)?).clone();
-        for definition in definitions {
-            let position = positions(&table, std::slice::from_ref(&definition.name))?;
-            let Some(column) = position
-                .first()
-                .and_then(|position| table.columns.get_mut(*position))
-            else {
-                continue;
-            };
-            let (from, to) = (column.sql_type, definition.sql_type);
-            let wider = match (from, to) {
-                (SqlType::NVarchar(from), SqlType::NVarchar(to)) => from <= to,
-                (SqlType::NVarchar(_), SqlType::NClob) | (SqlType::Integer, SqlType::BigInt) => {
-                    true
-                }
-                (
-                    SqlType::Decimal {
-                        precision: p1,
-                        scale: s1,
-                    },
-                    SqlType::Decimal {
-                        precision: p2,
-                        scale: s2,
-                    },
-                ) => s1 <= s2 && p1 - s1 <= p2.saturating_sub(s2),
-                _ => from == to,
-            };
-            if !wider {
-                return Err(SqlError::new(
-                    code::NOT_SUPPORTED,
-                    format!("{} from {} to {}", column.name, from.name(), to.name()),
-                )
-                .at(definition.name.at));
-            }
-            column.sql_type = to;
-            column.nullable = definition.nullable;
-        }
-        self.replace(table);
-        Ok(())
-    }
-
-    /// Copies what stays into a new table.
-    fn drop_columns(
-        &mut self,
-        name: &ObjectName,
-        names: &[Ident],
-        viewpoint: &Viewpoint,
-    ) -> Result<(), SqlError> {
-        let old = self.changeable(name, "ALTER", viewpoint)?;
-        let dropped = positions(&old, names)?;
-        let indexed = old
-            .uniques()
-            .any(|(_, columns)| columns.iter().any(|column| dropped.contains(column)));
-        if indexed {
-            return Err(SqlError::new(
-                code::NOT_SUPPORTED,
-                "dropping a column of a key or index",
-            ));
-        }
-        let kept: Vec<usize> = (0..old.columns.len())
-            .filter(|position| !dropped.contains(position))
-            .collect();
-        let moved = |columns: &[usize]| {
-            columns
-                .iter()
-                .filter_map(|column| kept.iter().position(|kept| kept == column))
-                .collect::<Vec<_>>()
-        };
-        let mut table = (*old).clone();
-        table.id = self.catalog.next_id();
-        table.columns = kept
-            .iter()
-            .filter_map(|position| old.columns.get(*position).cloned())
-            .collect();
-        table.primary_key = moved(&old.primary_key);
-        for index in &mut table.indexes {
-            index.columns = moved(&index.columns);
-        }
-        self.create_physical(&table)?;
-        self.run(&format!(
-            "INSERT INTO {} SELECT x, d, {} FROM {old}; DROP TABLE {old}",
-            table.physical(),
-            physical_columns(&kept),
-            old = old.physical()
-        ))?;
-        self.replace(table);
-        Ok(())
-    }
-
-    fn replace(&mut self, table: Table) {
-        self.catalog
-            .tables
-            .insert((table.schema.clone(), table.name.clone()), Arc::new(table));
-    }
-
-    fn create_index(
-        &mut self,
-        index: &ObjectName,
-        table: &ObjectName,
-        names: &[Ident],
-        unique: bool,
-        viewpoint: &Viewpoint,
-    ) -> Result<(), SqlError> {
-        let mut table = (*self.changeable(table, "INDEX", viewpoint)?).clone();
-        let columns = positions(&table, names)?;
-        let taken = self
-            .catalog
-            .tables
-            .values()
-            .filter(|other| other.schema == table.schema)
-            .any(|other| other.indexes.iter().any(|known| known.name == index.name));
-        if taken {
-            return Err(SqlError::new(code::DUPLICATE_INDEX, &index.name).at(index.at));
-        }
-        for column in &columns {
-            if table
-                .columns
-                .get(*column)
-                .is_some_and(|column| column.sql_type.is_lob())
-            {
-                return Err(SqlError::new(code::LOB_INDEX, &index.name).at(index.at));
-            }
-        }
-        let (physical, list) = (table.physical(), physical_columns(&columns));
-        if unique {
-            let sql = format!(
-                "SELECT EXISTS (SELECT 1 FROM {physical} GROUP BY {list} HAVING count(*) > 1)"
-            );
-            let doubled = self.sqlite.query_one(&sql, [], |row| row.get(0));
-            if doubled.map_err(|error| sql_error(&error))? {
-                return Err(SqlError::new(code::UNIQUE_INDEX, &index.name));
-            }
-        }
-        let id = self.catalog.next_id();
-        self.run(&format!("CREATE INDEX i{id} ON {physical} ({list})"))?;
-        table.indexes.push(Index {
-            name: index.name.clone(),
-            columns,
-            unique,
-        });
-        self.replace(table);
-        Ok(())
-    }
-
-    fn drop_index(&mut self, index: &ObjectName, viewpoint: &Viewpoint) -> Result<(), SqlError> {
-        let schema = index.schema.as_ref().unwrap_or(&viewpoint.schema);
-        let table = self
-            .catalog
-            .tables
-            .values()
-            .find(|table| {
-                table.schema == *schema
-                    && table.indexes.iter().any(|known| known.name == index.name)
-            })
-            .ok_or_else(|| SqlError::new(code::INDEX, &index.name).at(index.at))?;
-        let mut table = (**table).clone();
-        table.indexes.retain(|known| known.name != index.name);
-        self.replace(table);
-        Ok(())
     }
 
     fn create_sequence(
@@ -636,68 +281,4 @@ impl Catalog {
             });
         }
     }
-}
-
-fn collation(sql_type: SqlType) -> &'static str {
-    if sql_type.family() == Family::Decimal {
-        " COLLATE dec"
-    } else {
-        ""
-    }
-}
-
-fn physical_columns(columns: &[usize]) -> String {
-    columns
-        .iter()
-        .map(|column| format!("c{column}"))
-        .collect::<Vec<_>>()
-        .join(", ")
-}
-
-fn unique_index(id: i64, columns: Vec<usize>) -> Index {
-    Index {
-        name: format!("_SYS_TREE_CS_#{id}"),
-        columns,
-        unique: true,
-    }
-}
-
-fn positions(table: &Table, names: &[Ident]) -> Result<Vec<usize>, SqlError> {
-    names
-        .iter()
-        .map(|ident| {
-            table
-                .column(&ident.name)
-                .ok_or_else(|| SqlError::new(code::COLUMN, &ident.name).at(ident.at))
-        })
-        .collect()
-}
-
-/// A default is a literal or the current instant.
-fn default_of(expr: &Expr, sql_type: SqlType) -> Result<Default, SqlError> {
-    let invalid = || SqlError::new(code::DEFAULT, "");
-    let value = match expr {
-        Expr::Integer(digits) | Expr::Decimal(digits) | Expr::Double(digits) => {
-            Value::Decimal(parse_decimal(digits)?)
-        }
-        Expr::Negative(inner) => match &**inner {
-            Expr::Integer(digits) | Expr::Decimal(digits) => {
-                Value::Decimal(-parse_decimal(digits)?)
-            }
-            _ => return Err(invalid()),
-        },
-        Expr::Text(text) => Value::Text(text.clone()),
-        Expr::Boolean(value) => Value::Boolean(*value),
-        Expr::Null => Value::Null,
-        Expr::Call { name, .. }
-            if name.starts_with("CURRENT_") && sql_type.family() == Family::Instant =>
-        {
-            return Ok(Default::Instant);
-        }
-        _ => return Err(invalid()),
-    };
-    value
-        .convert(sql_type)
-        .map(Default::Value)
-        .map_err(|_| invalid())
 }

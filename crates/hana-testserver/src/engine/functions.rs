@@ -170,7 +170,8 @@ fn number(call: &Context<'_>) -> std::result::Result<Stored, SqlError> {
     let (Value::Decimal(x), Value::Decimal(y)) = (x, y) else {
         return Ok(Stored::Null);
     };
-    let result = match text(call, 0)? {
+    let name = text(call, 0)?;
+    let result = match name {
         "ABS" => x.abs(),
         "SIGN" => BigDecimal::from(match x.cmp(&BigDecimal::zero()) {
             std::cmp::Ordering::Less => -1,
@@ -179,10 +180,15 @@ fn number(call: &Context<'_>) -> std::result::Result<Stored, SqlError> {
         }),
         "FLOOR" => x.with_scale_round(0, RoundingMode::Floor),
         "CEIL" => x.with_scale_round(0, RoundingMode::Ceiling),
-        "ROUND" => x.with_scale_round(
-            y.to_i64().unwrap_or_default().clamp(-38, 38),
-            RoundingMode::HalfUp,
-        ),
+        "ROUND" | "ROUND_DOWN" | "ROUND_UP" | "ROUND_HALF_EVEN" => {
+            let mode = match name {
+                "ROUND_DOWN" => RoundingMode::Down,
+                "ROUND_UP" => RoundingMode::Up,
+                "ROUND_HALF_EVEN" => RoundingMode::HalfEven,
+                _ => RoundingMode::HalfUp,
+            };
+            x.with_scale_round(y.to_i64().unwrap_or_default().clamp(-38, 38), mode)
+        }
         "MOD" if y.is_zero() => return Err(SqlError::new(code::DIVISION, "")),
         "MOD" => x % y,
         function => {

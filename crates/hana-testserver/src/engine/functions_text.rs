@@ -12,6 +12,19 @@ const PURE: FunctionFlags = FunctionFlags::SQLITE_UTF8.union(FunctionFlags::SQLI
 
 pub(super) fn register(sqlite: &Connection) -> Result<()> {
     sqlite.create_scalar_function("h_text", -1, PURE, |call| strict(call, function))?;
+    sqlite.create_scalar_function("h_matches", 2, PURE, |call| {
+        strict(call, |call| {
+            let pattern = text(call, 1)?;
+            // HANA takes Perl's expressions, without look-around the same ones.
+            let regex = regex::Regex::new(pattern).map_err(|_| {
+                SqlError::new(
+                    code::GENERAL,
+                    format!("invalid regular expression {pattern}"),
+                )
+            })?;
+            Ok(Stored::Integer(i64::from(regex.is_match(text(call, 0)?))))
+        })
+    })?;
     sqlite.create_scalar_function("h_like", 3, PURE, |call| {
         let (Some(subject), Some(pattern)) = (
             call.get::<Option<String>>(0)?,

@@ -2,7 +2,9 @@
 //! versions (see [`rows`]): what is not committed is invisible to others, readers never wait, and writers wait for the
 //! rows that another transaction wrote or locked, as HANA does under READ COMMITTED.
 
+mod alter;
 pub(crate) mod catalog;
+mod create;
 mod define;
 mod execute;
 mod functions;
@@ -12,6 +14,7 @@ mod lock;
 mod rows;
 mod storage;
 pub(crate) mod system;
+mod views;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};

@@ -68,6 +68,14 @@ impl Compiler<'_> {
             } => self
                 .like(expr, pattern, escape.as_deref(), *negated)
                 .map_err(|error| error.at(*at)),
+            Expr::Matches {
+                expr,
+                pattern,
+                negated,
+                at,
+            } => self
+                .matches(expr, pattern, *negated)
+                .map_err(|error| error.at(*at)),
             other => Err(SqlError::new(code::SYNTAX, "not a condition").at(position(other))),
         }
     }
@@ -162,6 +170,14 @@ impl Compiler<'_> {
             pattern.sql, escape.sql
         ))
         .of(&[&text, &pattern, &escape]))
+    }
+
+    fn matches(&mut self, expr: &Expr, pattern: &Expr, negated: bool) -> Result<Typed, SqlError> {
+        let subject = self.value_as(expr, SqlType::TEXT)?;
+        let pattern = self.value_as(pattern, SqlType::TEXT)?;
+        let not = if negated { "NOT " } else { "" };
+        let sql = format!("({not}h_matches({}, {}))", subject.sql, pattern.sql);
+        Ok(Typed::condition(sql).of(&[&subject, &pattern]))
     }
 }
 

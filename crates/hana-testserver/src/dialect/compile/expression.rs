@@ -1,12 +1,12 @@
 //! Expressions and conditions.
 
-use super::coerce::{Cast, coerce, common, digits, fixed};
-use super::{Compiler, Typed, quoted_text};
-use crate::dialect::ast::{ArithmeticOperator, Expr, OrderItem, Query};
+use super::arithmetic::literal;
+use super::coerce::{Cast, coerce, common};
+use super::{Compiler, Typed};
+use crate::dialect::ast::{Expr, OrderItem, Query};
 use crate::dialect::plan::Parameter;
 use crate::error::{SqlError, code};
 use crate::types::{Family, NVARCHAR_UNITS_MAX, SqlType};
-use crate::value::{canonical, parse_decimal};
 
 impl Compiler<'_> {
     /// A condition, as WHERE, HAVING, ON and WHEN take. A BOOLEAN column alone is none.
@@ -157,21 +157,6 @@ impl Compiler<'_> {
         })
     }
 
-    fn negative(&mut self, inner: &Expr, wanted: Option<SqlType>) -> Result<Typed, SqlError> {
-        let inner = self.value(inner, wanted)?;
-        let sql = match inner.type_or_text().family() {
-            Family::Integer | Family::Double => format!("(-{})", inner.sql),
-            Family::Decimal => format!("h_dec('-', '0', {})", inner.sql),
-            _ => {
-                return Err(super::coerce::inconsistent(
-                    inner.type_or_text(),
-                    SqlType::DecimalFloat,
-                ));
-            }
-        };
-        Ok(Typed::value(sql, inner.type_or_text()).of(&[&inner]))
-    }
-
     /// Compiles two operands; a bare parameter takes the other's type.
     pub(super) fn pair(
         &mut self,
@@ -187,51 +172,6 @@ impl Compiler<'_> {
         let left = self.value(left, wanted)?;
         let right = self.value(right, left.sql_type.or(wanted))?;
         Ok((left, right))
-    }
-
-    fn arithmetic(
-        &mut self,
-        operator: ArithmeticOperator,
-        left: &Expr,
-        right: &Expr,
-    ) -> Result<Typed, SqlError> {
-        let (left, right) = self.pair(left, right, None)?;
-        let number = |typed: &Typed| match typed.type_or_text() {
-            SqlType::NVarchar(_) => SqlType::DecimalFloat,
-            other => other,
-        };
-        let (left_type, right_type) = (number(&left), number(&right));
-        for sql_type in [left_type, right_type] {
-            if !matches!(
-                sql_type.family(),
-                Family::Integer | Family::Decimal | Family::Double
-            ) {
-                return Err(super::coerce::inconsistent(sql_type, SqlType::DecimalFloat));
-            }
-        }
-        let mut result = common(left_type, right_type)?;
-        let symbol = match operator {
-            ArithmeticOperator::Add => '+',
-            ArithmeticOperator::Subtract => '-',
-            ArithmeticOperator::Multiply => '*',
-            ArithmeticOperator::Divide => '/',
-        };
-        if result.family() != Family::Double {
-            result = arithmetic_type(operator, left_type, right_type);
-        }
-        let operand_type = if result.family() == Family::Decimal {
-            SqlType::DecimalFloat
-        } else {
-            result
-        };
-        let a = coerce(&left, operand_type, Cast::Implicit)?;
-        let b = coerce(&right, operand_type, Cast::Implicit)?;
-        let sql = match result.family() {
-            Family::Decimal => format!("h_dec('{symbol}', {a}, {b})"),
-            Family::Double if symbol == '/' => format!("({a} / h_divisor({b}))"),
-            _ => format!("({a} {symbol} {b})"),
-        };
-        Ok(Typed::value(sql, result).of(&[&left, &right]))
     }
 
     pub(super) fn concat(&mut self, parts: &[&Expr]) -> Result<Typed, SqlError> {
@@ -356,7 +296,7 @@ impl Compiler<'_> {
             let mut parts = Vec::new();
             for item in order_by {
                 let typed = self.value(&item.expr, None)?;
-                parts.push(super::query::ordering(
+                parts.push(super::select::ordering(
                     &typed.sql,
                     typed.type_or_text(),
                     item,
@@ -370,71 +310,6 @@ impl Compiler<'_> {
     }
 }
 
-/// A literal, if the expression is one.
-fn literal(expr: &Expr) -> Option<Result<Typed, SqlError>> {
-    Some(Ok(match expr {
-        Expr::Integer(digits) => integer_literal(digits),
-        Expr::Decimal(digits) => return Some(decimal_literal(digits)),
-        Expr::Double(digits) => Typed::value(format!("({digits})"), SqlType::Double),
-        Expr::Text(text) => {
-            let units = u32::try_from(text.encode_utf16().count()).unwrap_or(u32::MAX);
-            let sql_type = if units > NVARCHAR_UNITS_MAX {
-                SqlType::NClob
-            } else {
-                SqlType::NVarchar(units.max(1))
-            };
-            Typed::value(quoted_text(text), sql_type)
-        }
-        Expr::Bytes(bytes) => {
-            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-            Typed::value(format!("X'{hex}'"), SqlType::VarBinary(length.max(1)))
-        }
-        Expr::Boolean(value) => Typed::value(if *value { "1" } else { "0" }, SqlType::Boolean),
-        Expr::Null => Typed::null(),
-        _ => return None,
-    }))
-}
-
-fn integer_literal(digits: &str) -> Typed {
-    match digits.parse::<i64>() {
-        Ok(number) if i32::try_from(number).is_ok() => Typed::value(digits, SqlType::Integer),
-        Ok(_) => Typed::value(digits, SqlType::BigInt),
-        Err(_) => Typed::value(
-            quoted_text(digits.trim_start_matches('0')),
-            SqlType::DecimalFloat,
-        ),
-    }
-}
-
-fn decimal_literal(text: &str) -> Result<Typed, SqlError> {
-    let number = parse_decimal(text)?;
-    let fraction = text.split_once('.').map_or("", |(_, fraction)| fraction);
-    let scale = u8::try_from(fraction.len()).unwrap_or(u8::MAX);
-    let precision = u8::try_from(text.len().saturating_sub(1)).unwrap_or(u8::MAX);
-    Ok(Typed::value(
-        quoted_text(&canonical(&number)),
-        fixed(precision.max(scale).max(1), scale),
-    ))
-}
-
-/// Source: SAP HANA SQL Reference, "Arithmetic operators"; whole numbers stay whole except in a division.
-fn arithmetic_type(operator: ArithmeticOperator, left: SqlType, right: SqlType) -> SqlType {
-    let (Some((p1, s1)), Some((p2, s2))) = (digits(left), digits(right)) else {
-        return SqlType::DecimalFloat;
-    };
-    let whole = left.family() == Family::Integer && right.family() == Family::Integer;
-    match operator {
-        ArithmeticOperator::Divide => SqlType::DecimalFloat,
-        _ if whole => common(left, right).unwrap_or(SqlType::BigInt),
-        ArithmeticOperator::Multiply => fixed(p1 + p2, s1 + s2),
-        ArithmeticOperator::Add | ArithmeticOperator::Subtract => {
-            let scale = s1.max(s2);
-            fixed((p1 - s1).max(p2 - s2) + scale + 1, scale)
-        }
-    }
-}
-
 /// Where an expression stands, as far as it knows.
 pub(super) fn position(expr: &Expr) -> usize {
     match expr {
@@ -445,6 +320,7 @@ pub(super) fn position(expr: &Expr) -> usize {
         | Expr::InList { at, .. }
         | Expr::InQuery { at, .. }
         | Expr::Like { at, .. }
+        | Expr::Matches { at, .. }
         | Expr::Case { at, .. }
         | Expr::Call { at, .. }
         | Expr::Window { at, .. }

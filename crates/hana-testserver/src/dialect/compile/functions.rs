@@ -121,65 +121,6 @@ impl Compiler<'_> {
         Ok(Typed::value(sql, sql_type).of(&operands))
     }
 
-    fn numeric(&mut self, name: &str, args: &[Expr]) -> Result<Typed, SqlError> {
-        let count = match name {
-            "MOD" | "POWER" => 2..=2,
-            "ROUND" => 1..=2,
-            _ => 1..=1,
-        };
-        expect(name, count, args)?;
-        let first = self.number(args, 0)?;
-        let second = match args.get(1) {
-            Some(_) => Some(self.number(args, 1)?),
-            None => None,
-        };
-        let sql_type = first.type_or_text();
-        let result = match (name, sql_type.family()) {
-            ("SIGN", _) => SqlType::Integer,
-            ("POWER" | "SQRT", _) => SqlType::Double,
-            ("FLOOR" | "CEIL" | "CEILING" | "ROUND", Family::Decimal) => match sql_type {
-                SqlType::Decimal { precision, scale } if name != "ROUND" => SqlType::Decimal {
-                    precision: (precision - scale + 1).min(38),
-                    scale: 0,
-                },
-                other => other,
-            },
-            _ => sql_type,
-        };
-        let function = if name == "CEILING" { "CEIL" } else { name };
-        let second_sql = second.as_ref().map_or("0", |typed| typed.sql.as_str());
-        let second_type = second
-            .as_ref()
-            .map_or(SqlType::Integer, Typed::type_or_text);
-        let sql = format!(
-            "h_number('{function}', {}, {}, {second_sql}, {}, {})",
-            first.sql,
-            sql_type.pack(),
-            second_type.pack(),
-            result.pack()
-        );
-        let whole = Typed::value(sql, result).of(&[&first]);
-        Ok(match &second {
-            Some(second) => whole.of(&[second]),
-            None => whole,
-        })
-    }
-
-    /// A numeric argument; a text becomes a DECIMAL.
-    fn number(&mut self, args: &[Expr], position: usize) -> Result<Typed, SqlError> {
-        let Some(arg) = args.get(position) else {
-            return Ok(Typed::null());
-        };
-        let typed = self.value(arg, Some(SqlType::DecimalFloat))?;
-        match typed.type_or_text().family() {
-            Family::Integer | Family::Decimal | Family::Double => Ok(typed),
-            _ => {
-                let sql = coerce(&typed, SqlType::DecimalFloat, Cast::Implicit)?;
-                Ok(Typed::value(sql, SqlType::DecimalFloat).of(&[&typed]))
-            }
-        }
-    }
-
     fn instant(&mut self, name: &str, args: &[Expr]) -> Result<Typed, SqlError> {
         let two = name.starts_with("ADD_") || name.ends_with("_BETWEEN");
         expect(name, if two { 2..=2 } else { 1..=1 }, args)?;
@@ -379,7 +320,8 @@ fn decimal_of(args: &[Expr]) -> Result<SqlType, SqlError> {
     SqlType::from_name("DECIMAL", &digits)
 }
 
-fn expect(
+/// Checks the number of arguments.
+pub(super) fn expect(
     name: &str,
     count: std::ops::RangeInclusive<usize>,
     args: &[Expr],

@@ -3,13 +3,17 @@
 //! number, a BOOLEAN 0 or 1.
 
 mod aggregate;
+mod arithmetic;
 mod coerce;
 mod comparison;
 mod expression;
+mod from;
 mod functions;
 mod modification;
+mod numeric;
 mod query;
 mod scope;
+mod select;
 
 use crate::dialect::ast::Statement;
 use crate::dialect::parse::Parsed;

@@ -119,7 +119,7 @@ impl Parser {
         };
         loop {
             if self.word("DEFAULT") {
-                column.default = Some(self.nested(Self::default_value)?);
+                column.default = Some(self.nested(Self::sum)?);
             } else if self.words(&["NOT", "NULL"]) {
                 column.nullable = false;
             } else if self.word("NULL") {
@@ -141,11 +141,6 @@ impl Parser {
                 return Ok(column);
             }
         }
-    }
-
-    /// A literal or one of the current instants.
-    fn default_value(&mut self) -> Result<crate::dialect::ast::Expr, SqlError> {
-        self.expr()
     }
 
     fn identity_options(&mut self) -> Result<(), SqlError> {

@@ -1,6 +1,7 @@
 //! Expressions and conditions.
 
 use super::Parser;
+use super::call::call_of;
 use crate::dialect::ast::{ArithmeticOperator, Expr, ObjectName};
 use crate::dialect::token::TokenKind;
 use crate::error::{SqlError, code};
@@ -93,6 +94,14 @@ impl Parser {
         if self.word("LIKE") {
             return self.like(left, negated, at);
         }
+        if self.word("LIKE_REGEXPR") {
+            return Ok(Expr::Matches {
+                expr: Box::new(left),
+                pattern: Box::new(self.sum()?),
+                negated,
+                at,
+            });
+        }
         if negated {
             Err(self.unexpected())
         } else {
@@ -167,7 +176,8 @@ impl Parser {
         })
     }
 
-    fn sum(&mut self) -> Result<Expr, SqlError> {
+    /// A value without a comparison around it.
+    pub(super) fn sum(&mut self) -> Result<Expr, SqlError> {
         let mut left = self.product()?;
         loop {
             let at = self.at();
@@ -304,140 +314,6 @@ impl Parser {
             at,
         })
     }
-
-    fn case(&mut self, at: usize) -> Result<Expr, SqlError> {
-        self.expect_word("CASE")?;
-        let operand = if self.peek_word("WHEN") {
-            None
-        } else {
-            Some(Box::new(self.expr()?))
-        };
-        let mut branches = Vec::new();
-        while self.word("WHEN") {
-            let condition = self.expr()?;
-            self.expect_word("THEN")?;
-            branches.push((condition, self.expr()?));
-        }
-        let otherwise = if self.word("ELSE") {
-            Some(Box::new(self.expr()?))
-        } else {
-            None
-        };
-        self.expect_word("END")?;
-        if branches.is_empty() {
-            return Err(self.unexpected());
-        }
-        Ok(Expr::Case {
-            operand,
-            branches,
-            otherwise,
-            at,
-        })
-    }
-
-    fn call(&mut self, name: &str, at: usize) -> Result<Expr, SqlError> {
-        self.next += 2;
-        match name {
-            "CAST" => return self.cast(at),
-            "EXTRACT" => return self.extract(at),
-            "TRIM" => return self.trim(at),
-            "COUNT" if self.symbol("*") => {
-                self.expect_symbol(")")?;
-                return Ok(Expr::CountAll);
-            }
-            "ROW_NUMBER" | "RANK" | "DENSE_RANK" => return self.window(name, at),
-            _ => {}
-        }
-        let distinct = self.word("DISTINCT");
-        let args = if self.peek_symbol(")") {
-            Vec::new()
-        } else {
-            self.list(Self::expr)?
-        };
-        self.expect_symbol(")")?;
-        Ok(Expr::Call {
-            name: name.to_owned(),
-            args,
-            distinct,
-            at,
-        })
-    }
-
-    fn cast(&mut self, at: usize) -> Result<Expr, SqlError> {
-        let expr = Box::new(self.expr()?);
-        self.expect_word("AS")?;
-        let to = self.sql_type()?;
-        self.expect_symbol(")")?;
-        Ok(Expr::Cast { expr, to, at })
-    }
-
-    /// `EXTRACT(YEAR FROM x)`.
-    fn extract(&mut self, at: usize) -> Result<Expr, SqlError> {
-        let part = self.ident()?.name;
-        let function = match part.as_str() {
-            "DAY" => "DAYOFMONTH",
-            "YEAR" | "MONTH" | "HOUR" | "MINUTE" | "SECOND" => part.as_str(),
-            _ => return Err(self.unexpected()),
-        };
-        self.expect_word("FROM")?;
-        let expr = self.expr()?;
-        self.expect_symbol(")")?;
-        Ok(call_of(function, vec![expr], at))
-    }
-
-    /// `TRIM(x)`, `TRIM(LEADING 'c' FROM x)`.
-    fn trim(&mut self, at: usize) -> Result<Expr, SqlError> {
-        let name = if self.word("LEADING") {
-            "LTRIM"
-        } else if self.word("TRAILING") {
-            "RTRIM"
-        } else {
-            self.word("BOTH");
-            "TRIM"
-        };
-        let first = self.expr()?;
-        let args = if self.word("FROM") {
-            vec![self.expr()?, first]
-        } else {
-            vec![first]
-        };
-        self.expect_symbol(")")?;
-        Ok(call_of(name, args, at))
-    }
-
-    fn window(&mut self, name: &str, at: usize) -> Result<Expr, SqlError> {
-        self.expect_symbol(")")?;
-        self.expect_word("OVER")?;
-        self.expect_symbol("(")?;
-        let partition_by = if self.words(&["PARTITION", "BY"]) {
-            self.list(Self::expr)?
-        } else {
-            Vec::new()
-        };
-        let order_by = self.order_by()?;
-        self.expect_symbol(")")?;
-        Ok(Expr::Window {
-            function: name.to_owned(),
-            partition_by,
-            order_by,
-            at,
-        })
-    }
-
-    /// A type with its lengths.
-    pub(super) fn sql_type(&mut self) -> Result<SqlType, SqlError> {
-        let at = self.at();
-        let TokenKind::Word(name) = self.kind().clone() else {
-            return Err(self.unexpected());
-        };
-        self.next += 1;
-        let mut numbers = Vec::new();
-        if self.symbol("(") {
-            numbers = self.list(Self::unsigned)?;
-            self.expect_symbol(")")?;
-        }
-        SqlType::from_name(&name, &numbers).map_err(|error| error.at(at))
-    }
 }
 
 fn arithmetic(operator: ArithmeticOperator, left: Expr, right: Expr, at: usize) -> Expr {
@@ -445,15 +321,6 @@ fn arithmetic(operator: ArithmeticOperator, left: Expr, right: Expr, at: usize) 
         operator,
         left: Box::new(left),
         right: Box::new(right),
-        at,
-    }
-}
-
-fn call_of(name: &str, args: Vec<Expr>, at: usize) -> Expr {
-    Expr::Call {
-        name: name.to_owned(),
-        args,
-        distinct: false,
         at,
     }
 }

@@ -1,5 +1,6 @@
 //! The parser: recursive descent over the tokens, one file per family of statements.
 
+mod call;
 mod definition;
 mod expression;
 mod modification;
