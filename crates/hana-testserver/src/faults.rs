@@ -246,8 +246,10 @@ pub struct FaultHandle {
 pub(crate) struct Mishap {
     pub(crate) cut: bool,
     pub(crate) delay: Duration,
-    /// A code, for the whole statement or for one row.
-    pub(crate) error: Option<(i32, Option<usize>)>,
+    /// The code with which the whole statement fails.
+    pub(crate) error: Option<i32>,
+    /// Rows of the batch that fail, with their codes.
+    pub(crate) row_errors: Vec<(usize, i32)>,
     pub(crate) read_only: bool,
 }
 
@@ -290,7 +292,10 @@ impl FaultHandle {
                 match kind {
                     Kind::Cut => mishap.cut = true,
                     Kind::Slow(delay) => mishap.delay += delay,
-                    Kind::Error(code) => mishap.error = mishap.error.or(Some((code, fault.row))),
+                    Kind::Error(code) => match fault.row {
+                        Some(row) => mishap.row_errors.push((row, code)),
+                        None => mishap.error = mishap.error.or(Some(code)),
+                    },
                     _ => mishap.read_only = true,
                 }
             }
@@ -391,6 +396,6 @@ mod tests {
             .map(|text| faults.statement(text).error)
             .collect();
 
-        assert_eq!(codes, [None, None, Some((133, None)), None]);
+        assert_eq!(codes, [None, None, Some(133), None]);
     }
 }

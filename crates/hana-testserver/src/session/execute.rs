@@ -98,11 +98,9 @@ impl Session {
             );
             return Reply::error(&error, Severity::Error, None).answer(self, message);
         }
-        let failing_row = match mishap.error {
-            Some((code, None)) => return self.fail(message, &SqlError::new(code, "")),
-            Some((code, Some(row))) => Some((row, SqlError::new(code, ""))),
-            None => None,
-        };
+        if let Some(code) = mishap.error {
+            return self.fail(message, &SqlError::new(code, ""));
+        }
         match &run.plan.body {
             Body::Session(statement) => self.session_statement(statement, message),
             Body::Definition(_) => self.definition(run.plan, message),
@@ -110,7 +108,7 @@ impl Session {
             Body::Insert { .. }
             | Body::Update { .. }
             | Body::Delete { .. }
-            | Body::Merge { .. } => self.modify(message, run, failing_row.as_ref()),
+            | Body::Merge { .. } => self.modify(message, run, &mishap.row_errors),
         }
     }
 
@@ -171,21 +169,17 @@ impl Session {
     }
 
     /// A batch: rows that fail don't keep the others from being executed, unless the transaction is over.
-    fn modify(
-        &mut self,
-        message: &Message,
-        run: &Run<'_>,
-        failing: Option<&(usize, SqlError)>,
-    ) -> Answer {
+    fn modify(&mut self, message: &Message, run: &Run<'_>, failing: &[(usize, i32)]) -> Answer {
         let started = Instant::now();
         let mut counts = Vec::with_capacity(run.rows.len());
         let mut errors = Vec::new();
         let mut pending = PendingLobs::new(run.plan);
         for (position, row) in run.rows.iter().enumerate() {
-            let result = match (failing, complete(row)) {
-                (Some((failing, error)), _) if *failing == position => Err(error.clone()),
-                (_, Some(values)) => self.execute_once(run.plan, values),
-                (_, None) => {
+            let fault = failing.iter().find(|(failing, _)| *failing == position);
+            let result = match (fault, complete(row)) {
+                (Some((_, code)), _) => Err(SqlError::new(*code, "")),
+                (None, Some(values)) => self.execute_once(run.plan, values),
+                (None, None) => {
                     pending.add(row, || {
                         self.last_id += 1;
                         self.last_id

@@ -208,6 +208,7 @@ impl Session {
             (connect::COMPLETE_ARRAY_EXECUTION, yes.clone()),
             (connect::IGNORE_UNKNOWN_PARTS, yes),
             (connect::COMPRESSION, OptionValue::Int(0)),
+            (connect::FLAGS, OptionValue::Int(connect::FLAG_CLIENT_PING)),
         ]
     }
 

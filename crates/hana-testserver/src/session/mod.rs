@@ -5,6 +5,8 @@ mod cursor;
 mod execute;
 mod lob;
 mod logon;
+#[cfg(test)]
+mod replay;
 mod reply;
 mod scram;
 mod statement;

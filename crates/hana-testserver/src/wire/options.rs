@@ -30,6 +30,9 @@ pub(crate) mod connect {
     pub(crate) const FULL_VERSION: u8 = 44;
     pub(crate) const DATABASE_NAME: u8 = 45;
     pub(crate) const COMPRESSION: u8 = 49;
+    pub(crate) const FLAGS: u8 = 53;
+    /// In [`FLAGS`]: the server answers CLIENTPING.
+    pub(crate) const FLAG_CLIENT_PING: i32 = 0x0200_0000;
 }
 
 /// Ids in TRANSACTIONFLAGS.

@@ -199,7 +199,8 @@ async fn long_texts_travel_both_ways() {
         .statement("CREATE COLUMN TABLE L (ID INTEGER PRIMARY KEY, DOC NCLOB)")
         .await
         .unwrap();
-    let long = "a😀ß".repeat(67_500); // 540,000 bytes of UTF-8 and more of CESU-8
+    let long = "a😀ßx".repeat(67_500);
+    assert_eq!(long.len(), 540_000);
     let mut upsert = connection
         .prepare("UPSERT L (ID, DOC) VALUES (?, ?) WITH PRIMARY KEY")
         .await
