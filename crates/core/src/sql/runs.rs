@@ -52,6 +52,29 @@ ON CONFLICT ("JOB", "SURVEY_ID") DO UPDATE SET "STATE" = excluded."STATE""#,
     .with([text(job), text(subject), text(state)])
 }
 
+/// Says that a process lives, until when at least, and what the others have to know of it.
+#[must_use]
+pub fn announce(
+    job: &str,
+    owner: &Owner,
+    duration: Duration,
+    state: &str,
+    now: Timestamp,
+) -> Statement {
+    Statement::new(
+        r#"/* runs.announce */
+INSERT INTO "QUALTRICS_RUNS" ("JOB", "SURVEY_ID", "OWNER", "UNTIL", "STATE") VALUES (?, ?, ?, ?, ?)
+ON CONFLICT ("JOB", "SURVEY_ID") DO UPDATE SET "UNTIL" = excluded."UNTIL", "STATE" = excluded."STATE""#,
+    )
+    .with([
+        text(job),
+        text(owner),
+        text(owner),
+        Cell::Timestamp(later(now, duration)),
+        text(state),
+    ])
+}
+
 /// Keeps a run's state unless there is one: for values that are made once, such as a salt.
 #[must_use]
 pub fn put_once(job: &str, subject: &str, state: &str) -> Statement {
