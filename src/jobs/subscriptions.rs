@@ -12,7 +12,6 @@ use ingester_core::id::{SubscriptionId, SurveyId};
 use ingester_core::row::{Cell, ColumnType};
 use ingester_core::sql;
 use secrecy::SecretString;
-use serde::Serialize;
 use tokio::time::{Instant, MissedTickBehavior};
 use url::Url;
 
@@ -20,12 +19,14 @@ use super::fingerprint;
 use super::instances;
 use crate::config::{Config, ConfigError};
 use crate::lifecycle::{self, Lifecycle};
-use crate::qualtrics::{NewSubscription, Qualtrics, QualtricsError, Subscription};
+use crate::qualtrics::{NewSubscription, Qualtrics, QualtricsError};
 use crate::store::{Store, StoreError};
 use crate::telemetry::metrics::Metrics;
 
+mod outcome;
 mod plan;
 
+pub use outcome::{Change, Ensured, Judged, State, SubscriptionError, waiting};
 pub use plan::Standing;
 
 /// How often `serve` looks.
@@ -89,120 +90,6 @@ pub struct Remembered {
     pub subscription: SubscriptionId,
     /// The fingerprint of the key that it was made with.
     pub fingerprint: String,
-}
-
-/// How a survey stands; in `Surveys.Subscription`, and as 1 or 0 in `ingester_subscription_up`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum State {
-    /// There, ours, under the configured key or the one before it.
-    Ok,
-    /// Nothing calls us for it.
-    Missing,
-    /// Something calls us for it, with another key or encrypted.
-    ForeignKey,
-}
-
-impl State {
-    /// The word for it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Missing => "missing",
-            Self::ForeignKey => "foreign_key",
-        }
-    }
-}
-
-/// Why the subscriptions can't be looked after.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum SubscriptionError {
-    /// Qualtrics won't.
-    #[error("{source}{hint}", source = .0, hint = hint(.0))]
-    Qualtrics(#[from] QualtricsError),
-    /// The database won't.
-    #[error("{0}")]
-    Store(#[from] StoreError),
-    /// Another instance is at it.
-    #[error("another instance is looking after the subscriptions: try again in a minute")]
-    Busy,
-}
-
-impl SubscriptionError {
-    /// Stable code for logs and `--output json`.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Qualtrics(error) => error.code(),
-            Self::Store(error) => error.code(),
-            Self::Busy => "busy",
-        }
-    }
-}
-
-/// What an answer may mean here beside what it says. Nobody recorded whether Qualtrics answers 401 or 403 to people
-/// who are no brand administrators.
-fn hint(error: &QualtricsError) -> &'static str {
-    match error.code() {
-        "unauthorized" => {
-            "; if other calls work with them, their owner is no brand administrator: use `subscription workflow`"
-        }
-        "refused" => {
-            "; Qualtrics must reach PUBLIC_URL over https: check it, and that `serve` runs there"
-        }
-        _ => "",
-    }
-}
-
-/// A subscription and how it stands to us.
-#[derive(Debug, Clone)]
-pub struct Judged {
-    /// As listed.
-    pub subscription: Subscription,
-    /// Judged.
-    pub standing: Standing,
-}
-
-/// Something that was done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
-    /// A subscription was made.
-    Created(SubscriptionId, String),
-    /// One of ours was deleted.
-    Deleted(SubscriptionId),
-}
-
-impl std::fmt::Display for Change {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Created(id, topic) => write!(f, "subscribed to {topic} as {id}"),
-            Self::Deleted(id) => write!(f, "deleted the subscription {id}, which is replaced"),
-        }
-    }
-}
-
-/// What ensuring came to.
-#[derive(Debug, Clone, Default)]
-pub struct Ensured {
-    /// Each survey with its state.
-    pub surveys: Vec<(SurveyId, State, Option<SubscriptionId>)>,
-    /// What was done.
-    pub changes: Vec<Change>,
-    /// Instances that don't accept the configured key yet; while there are any, nothing is replaced.
-    pub waiting_for: Vec<String>,
-    /// How many subscriptions would be replaced or deleted but for that.
-    pub held_back: usize,
-    /// What is left alone.
-    pub others: Vec<Judged>,
-}
-
-impl Ensured {
-    /// Whether every survey has its subscription, under the configured key.
-    #[must_use]
-    pub fn is_complete(&self) -> bool {
-        self.held_back == 0 && self.surveys.iter().all(|(_, state, _)| *state == State::Ok)
-    }
 }
 
 /// Looks after the subscriptions. Cheap to clone.
@@ -365,12 +252,16 @@ impl Subscriptions {
     ///
     /// # Errors
     /// If Qualtrics or the database won't.
-    pub async fn delete(&self, id: &SubscriptionId) -> Result<(), SubscriptionError> {
-        let remembered = remembered(&self.store).await?;
-        self.qualtrics.unsubscribe(id).await?;
+    pub async fn forget(
+        store: &Store,
+        qualtrics: &Qualtrics,
+        id: &SubscriptionId,
+    ) -> Result<(), SubscriptionError> {
+        let remembered = remembered(store).await?;
+        qualtrics.unsubscribe(id).await?;
         let forget = remembered.iter().filter(|one| one.subscription == *id);
         let forget = forget.map(|one| sql::surveys::keep_subscription(&one.survey, None, None));
-        self.store.run(forget.collect()).await?;
+        store.run(forget.collect()).await?;
         Ok(())
     }
 
@@ -420,16 +311,10 @@ impl Subscriptions {
     }
 }
 
-/// What a key's replacement waits for, in one line.
+/// Whether a subscription's topic fires for a survey's completed responses; wildcards do for all of them.
 #[must_use]
-pub fn waiting(ensured: &Ensured) -> Option<String> {
-    (ensured.held_back > 0).then(|| {
-        format!(
-            "subscriptions are not replaced yet: {} live instances do not accept the configured QUALTRICS_SHARED_KEY; restart \
-             them with it, and with the key before it as QUALTRICS_SHARED_KEY_PREVIOUS",
-            ensured.waiting_for.len()
-        )
-    })
+pub fn covers(topic: &str, survey: &SurveyId) -> bool {
+    plan::Topic::parse(topic).covers(survey)
 }
 
 /// Each survey's state as it was last seen by whoever looked.
