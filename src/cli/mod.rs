@@ -1,5 +1,6 @@
 //! One file per command: arguments, one call, print.
 
+mod check;
 mod demo;
 pub mod error;
 mod inbox;
@@ -66,6 +67,8 @@ enum Command {
     Sandbox(sandbox::Sandbox),
     /// Signs recorded callbacks and posts them to a running service.
     Replay(replay::Replay),
+    /// Checks the configuration against the real systems, and says what mends what is wrong.
+    Check(check::Check),
     /// Shows the surveys that the credentials see.
     Survey(survey::Survey),
     /// Shows, compares and applies the tables that surveys map to.
@@ -138,6 +141,7 @@ impl Cli {
                     Command::Serve(serve) => serve.run(&globals).await,
                     Command::Sandbox(sandbox) => sandbox.run().await,
                     Command::Replay(replay) => replay.run(&globals).await,
+                    Command::Check(check) => check.run(&globals).await,
                     Command::Survey(survey) => survey.run(&globals).await,
                     Command::Schema(schema) => schema.run(&globals).await,
                     Command::Inbox(inbox) => inbox.run(&globals).await,

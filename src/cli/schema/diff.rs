@@ -22,6 +22,37 @@ pub(in crate::cli) enum Kind {
     NameTaken,
 }
 
+impl Kind {
+    /// Stable, as `--output json` has it.
+    pub(in crate::cli) fn code(self) -> &'static str {
+        match self {
+            Self::TableMissing => "table-missing",
+            Self::KeyMissing => "key-missing",
+            Self::ColumnMissing => "column-missing",
+            Self::ColumnNotFilled => "column-not-filled",
+            Self::TypeDiffers => "type-differs",
+            Self::TagRenamed => "tag-renamed",
+            Self::Recoded => "recoded",
+            Self::QuestionGone => "question-gone",
+            Self::NameTaken => "name-taken",
+        }
+    }
+
+    /// Whether rows can't be written, or not whole.
+    pub(in crate::cli) fn is_problem(self) -> bool {
+        match self {
+            Self::TableMissing | Self::KeyMissing | Self::ColumnMissing | Self::ColumnNotFilled => {
+                true
+            }
+            Self::TypeDiffers
+            | Self::TagRenamed
+            | Self::Recoded
+            | Self::QuestionGone
+            | Self::NameTaken => false,
+        }
+    }
+}
+
 /// One difference.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(in crate::cli) struct Difference {

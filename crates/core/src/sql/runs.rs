@@ -52,6 +52,15 @@ ON CONFLICT ("JOB", "SURVEY_ID") DO UPDATE SET "STATE" = excluded."STATE""#,
     .with([text(job), text(subject), text(state)])
 }
 
+/// [`put`] for people: with its values in the text. For states that are hexadecimal digits.
+#[must_use]
+pub fn put_text(job: &'static str, subject: &'static str, digits: &str) -> String {
+    let digits: String = digits.chars().filter(char::is_ascii_hexdigit).collect();
+    format!(
+        "UPDATE \"QUALTRICS_RUNS\" SET \"STATE\" = '{digits}' WHERE \"JOB\" = '{job}' AND \"SURVEY_ID\" = '{subject}'"
+    )
+}
+
 /// Says that a process lives, until when at least, and what the others have to know of it.
 #[must_use]
 pub fn announce(
