@@ -4,6 +4,7 @@ mod check;
 mod demo;
 pub mod error;
 mod inbox;
+mod init;
 mod link;
 pub mod output;
 mod parts;
@@ -13,6 +14,7 @@ mod schema;
 mod serve;
 mod subscription;
 mod survey;
+mod top;
 
 use std::path::PathBuf;
 
@@ -67,6 +69,8 @@ enum Command {
     Sandbox(sandbox::Sandbox),
     /// Signs recorded callbacks and posts them to a running service.
     Replay(replay::Replay),
+    /// Writes ingester.toml from what Qualtrics says of the surveys.
+    Init(init::Init),
     /// Checks the configuration against the real systems, and says what mends what is wrong.
     Check(check::Check),
     /// Shows the surveys that the credentials see.
@@ -79,6 +83,8 @@ enum Command {
     Link(link::Link),
     /// Manages the event subscriptions by which Qualtrics calls this service.
     Subscription(subscription::Subscription),
+    /// Shows how a running service does, as it goes.
+    Top(top::Top),
     /// Prints shell completions.
     #[command(
         after_help = "Example:\n  qualtrics-ingester completions bash > /etc/bash_completion.d/qualtrics-ingester"
@@ -141,6 +147,8 @@ impl Cli {
                     Command::Serve(serve) => serve.run(&globals).await,
                     Command::Sandbox(sandbox) => sandbox.run().await,
                     Command::Replay(replay) => replay.run(&globals).await,
+                    Command::Init(init) => init.run(&globals).await,
+                    Command::Top(top) => top.run(&globals).await,
                     Command::Check(check) => check.run(&globals).await,
                     Command::Survey(survey) => survey.run(&globals).await,
                     Command::Schema(schema) => schema.run(&globals).await,

@@ -48,6 +48,33 @@ pub fn status(text: impl AsRef<str>) {
     drop(stdout.flush());
 }
 
+/// Whether stdout is a terminal, where a view can be renewed.
+#[must_use]
+pub fn is_live() -> bool {
+    std::io::stdout().is_terminal()
+}
+
+/// Lines on a terminal that replace those before them.
+#[derive(Debug, Default)]
+pub struct Screen {
+    lines: usize,
+}
+
+impl Screen {
+    /// Shows the lines in place of the last ones.
+    pub fn show(&mut self, lines: &[String]) {
+        let mut stdout = anstream::stdout().lock();
+        if self.lines > 0 {
+            drop(write!(stdout, "\u{1b}[{}A", self.lines));
+        }
+        for line in lines {
+            drop(writeln!(stdout, "\u{1b}[2K{line}"));
+        }
+        drop(stdout.flush());
+        self.lines = lines.len();
+    }
+}
+
 /// A bar on stderr for work of so many steps; nothing where that is no terminal.
 #[must_use]
 pub fn progress(steps: u64) -> indicatif::ProgressBar {

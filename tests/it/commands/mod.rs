@@ -1,8 +1,10 @@
 //! The administrator's commands: the real binary, with the sandbox as Qualtrics and a database of its own.
 
 mod check;
+mod init;
 mod looking;
 mod schema;
+mod service;
 mod subscriptions;
 
 use std::process::{Command, Output};
