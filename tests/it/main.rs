@@ -6,6 +6,7 @@
     reason = "tests and their helpers fail by panicking"
 )]
 
+mod commands;
 mod crash;
 mod process;
 mod store;

@@ -284,7 +284,18 @@ SELECT "SURVEY_ID", "RESPONSE_ID", "COMPLETED_AT", "RECEIVED_AT", "STATE", "ATTE
     statement
 }
 
-/// Makes dead and waiting events due now.
+/// How many events of a selection wait or are dead: what [`revive`] and [`drop_events`] act on.
+#[must_use]
+pub fn count(selection: &Selection) -> Statement {
+    let mut statement =
+        Statement::new("/* inbox.count */\nSELECT COUNT(*) FROM \"QUALTRICS_INBOX\"");
+    selection.append(&mut statement);
+    statement.push(" AND \"STATE\" IN ('dead', 'pending')");
+    statement
+}
+
+/// Makes dead and waiting events due now. What was dropped is an acknowledged exception: it comes back only if it is
+/// named, by its response or by that reason.
 #[must_use]
 pub fn revive(selection: &Selection, now: Timestamp) -> Statement {
     let mut statement = Statement::new(
@@ -298,6 +309,11 @@ pub fn revive(selection: &Selection, now: Timestamp) -> Statement {
         .bind(Cell::Timestamp(now));
     selection.append(&mut statement);
     statement.push(" AND \"STATE\" IN ('dead', 'pending')");
+    if selection.response.is_none() && selection.reason.is_none() {
+        statement.push(
+            " AND (\"STATE\" <> 'dead' OR \"LAST_ERROR\" IS NULL OR \"LAST_ERROR\" NOT LIKE 'dropped:%')",
+        );
+    }
     statement
 }
 

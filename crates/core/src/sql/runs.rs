@@ -52,6 +52,38 @@ ON CONFLICT ("JOB", "SURVEY_ID") DO UPDATE SET "STATE" = excluded."STATE""#,
     .with([text(job), text(subject), text(state)])
 }
 
+/// [`put`] for people: with its values in the text. For states that are hexadecimal digits.
+#[must_use]
+pub fn put_text(job: &'static str, subject: &'static str, digits: &str) -> String {
+    let digits: String = digits.chars().filter(char::is_ascii_hexdigit).collect();
+    format!(
+        "UPDATE \"QUALTRICS_RUNS\" SET \"STATE\" = '{digits}' WHERE \"JOB\" = '{job}' AND \"SURVEY_ID\" = '{subject}'"
+    )
+}
+
+/// Says that a process lives, until when at least, and what the others have to know of it.
+#[must_use]
+pub fn announce(
+    job: &str,
+    owner: &Owner,
+    duration: Duration,
+    state: &str,
+    now: Timestamp,
+) -> Statement {
+    Statement::new(
+        r#"/* runs.announce */
+INSERT INTO "QUALTRICS_RUNS" ("JOB", "SURVEY_ID", "OWNER", "UNTIL", "STATE") VALUES (?, ?, ?, ?, ?)
+ON CONFLICT ("JOB", "SURVEY_ID") DO UPDATE SET "UNTIL" = excluded."UNTIL", "STATE" = excluded."STATE""#,
+    )
+    .with([
+        text(job),
+        text(owner),
+        text(owner),
+        Cell::Timestamp(later(now, duration)),
+        text(state),
+    ])
+}
+
 /// Keeps a run's state unless there is one: for values that are made once, such as a salt.
 #[must_use]
 pub fn put_once(job: &str, subject: &str, state: &str) -> Statement {
