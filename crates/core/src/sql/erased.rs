@@ -3,7 +3,7 @@
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-use super::{Statement, text};
+use super::{Statement, stamp, text};
 use crate::id::{ResponseId, SurveyId};
 use crate::row::Cell;
 use crate::time::Timestamp;
@@ -36,7 +36,7 @@ pub fn add(hash: &str, now: Timestamp) -> Statement {
     Statement::new(
         "/* erased.add */ INSERT INTO \"QUALTRICS_ERASED\" (\"HASH\", \"ERASED_AT\") VALUES (?, ?) ON CONFLICT (\"HASH\") DO NOTHING",
     )
-    .with([text(hash), Cell::Timestamp(now)])
+    .with([text(hash), stamp(now)])
 }
 
 /// Lifts an erasure.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Statement, later, text};
+use super::{Statement, later, stamp, text};
 use crate::inbox::Owner;
 use crate::row::Cell;
 use crate::time::Timestamp;
@@ -26,8 +26,8 @@ WHERE R."OWNER" IS NULL OR R."OWNER" = excluded."OWNER" OR R."UNTIL" IS NULL OR 
         text(job),
         text(subject),
         text(owner),
-        Cell::Timestamp(later(now, duration)),
-        Cell::Timestamp(now),
+        stamp(later(now, duration)),
+        stamp(now),
     ])
 }
 
@@ -79,7 +79,7 @@ ON CONFLICT ("JOB", "SURVEY_ID") DO UPDATE SET "UNTIL" = excluded."UNTIL", "STAT
         text(job),
         text(owner),
         text(owner),
-        Cell::Timestamp(later(now, duration)),
+        stamp(later(now, duration)),
         text(state),
     ])
 }
@@ -117,5 +117,5 @@ pub fn remove(job: &str, subject: &str) -> Statement {
 #[must_use]
 pub fn remove_expired(job: &str, now: Timestamp) -> Statement {
     Statement::new("/* runs.remove_expired */ DELETE FROM \"QUALTRICS_RUNS\" WHERE \"JOB\" = ? AND \"UNTIL\" < ?")
-        .with([text(job), Cell::Timestamp(now)])
+        .with([text(job), stamp(now)])
 }
