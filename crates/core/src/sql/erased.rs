@@ -5,7 +5,6 @@ use sha2::Sha256;
 
 use super::{Statement, stamp, text};
 use crate::id::{ResponseId, SurveyId};
-use crate::row::Cell;
 use crate::time::Timestamp;
 
 /// What stands in `QUALTRICS_ERASED.HASH`: HMAC-SHA-256 of survey and response under the database's salt, hexadecimal.

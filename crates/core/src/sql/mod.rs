@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use crate::inbox::whole_milliseconds;
 use crate::row::{Cell, ColumnName, ColumnType, TableName};
 use crate::time::Timestamp;
 

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::{Statement, later, stamp, text};
 use crate::inbox::Owner;
-use crate::row::Cell;
 use crate::time::Timestamp;
 
 /// Takes a run, or prolongs one's own. No row changed means that somebody else holds it.
