@@ -13,6 +13,9 @@ use crate::lifecycle;
 use crate::store::Store;
 
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  qualtrics-ingester inbox list --state dead\n  qualtrics-ingester inbox retry --reason not-a-number"
+)]
 pub(super) struct Inbox {
     #[command(subcommand)]
     action: Action,

@@ -18,6 +18,7 @@ mod apply;
 pub(super) mod diff;
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  qualtrics-ingester schema diff")]
 pub(super) struct Schema {
     #[command(subcommand)]
     action: Action,

@@ -25,6 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 mod rotate;
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  qualtrics-ingester subscription ensure")]
 pub(super) struct Subscription {
     #[command(subcommand)]
     action: Action,

@@ -14,6 +14,7 @@ use crate::qualtrics::{Qualtrics, SurveySummary};
 const AT_A_TIME: usize = 8;
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  qualtrics-ingester survey list")]
 pub(super) struct Survey {
     #[command(subcommand)]
     action: Action,

@@ -277,3 +277,56 @@ async fn what_is_not_set_is_named_with_its_mend() {
         "QUALTRICS_SHARED_KEY is not set: set it to a key of your own",
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_went_behind_our_back_is_made_again() {
+    let desk = Desk::new().await;
+    desk.list(&["subscription", "ensure"]).await;
+    let deleted = desk.ids()[0].clone();
+    desk.sandbox.drop_subscription(&deleted).unwrap();
+
+    desk.list(&["subscription", "ensure"]).await;
+    let pointed_elsewhere = desk.ids()[0].clone();
+    assert_ne!(pointed_elsewhere, deleted);
+    let elsewhere = Some("https://elsewhere.example/hook");
+    desk.sandbox
+        .change_subscription(&pointed_elsewhere, None, elsewhere)
+        .unwrap();
+    let ensured = desk.list(&["subscription", "ensure"]).await;
+
+    assert_eq!(ensured[0]["state"], "ok");
+    assert_eq!(
+        desk.ids().len(),
+        2,
+        "what calls somebody else now is left alone"
+    );
+    assert_ne!(ensured[0]["subscription"], pointed_elsewhere.as_str());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_at_once_make_one_subscription() {
+    let desk = Desk::new().await;
+    let ensure = || desk.run(&["subscription", "ensure"]);
+
+    let (one, two, three) = tokio::join!(ensure(), ensure(), ensure());
+
+    for said in [one, two, three] {
+        assert_eq!(said.code, 0, "{said:?}");
+    }
+    assert_eq!(desk.ids().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_replacement_is_finished_by_the_next() {
+    let mut desk = Desk::new().await;
+    desk.list(&["subscription", "ensure"]).await;
+    desk.set("QUALTRICS_SHARED_KEY", NEW_KEY);
+    // Made, and then the process died: neither remembered nor the old one deleted.
+    let topic = format!("surveyengine.completedResponse.{SURVEY}");
+    desk.subscribe(&topic, "http://127.0.0.1:9/webhooks/qualtrics")
+        .await;
+
+    let ensured = desk.list(&["subscription", "ensure"]).await;
+
+    assert_eq!(desk.ids(), [ensured[0]["subscription"].as_str().unwrap()]);
+}
