@@ -176,8 +176,10 @@ impl Announcer {
                 tracing::debug!(%error, "this instance could not be announced");
             }
         }
-        let farewell = sql::runs::remove(JOB, self.store.owner().as_ref());
-        drop(self.store.run(vec![farewell]).await);
+        let mut farewell = vec![sql::runs::remove(JOB, self.store.owner().as_ref())];
+        farewell.extend(self.previous_key_use(self.metrics.previous_key_last_used()));
+        // If the database does not take it, the announcement runs out by itself.
+        drop(self.store.run(farewell).await);
     }
 
     async fn announce(&mut self) -> Result<(), StoreError> {

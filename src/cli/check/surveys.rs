@@ -11,7 +11,7 @@ use crate::cli::parts::{self, Inspected};
 use crate::cli::schema::diff::{self, Kind};
 use crate::config;
 use crate::lifecycle::Lifecycle;
-use crate::qualtrics::Qualtrics;
+use crate::qualtrics::{Priority, Qualtrics};
 use crate::service;
 use crate::store::Store;
 use crate::telemetry::metrics::Metrics;
@@ -19,10 +19,11 @@ use crate::telemetry::metrics::Metrics;
 pub(super) async fn check(report: &mut Report, systems: &Systems<'_>) {
     for settings in &systems.config.surveys {
         let id = &settings.id;
-        if let Some(qualtrics) = &systems.qualtrics
-            && !access(report, qualtrics, settings).await
-        {
-            continue;
+        if let Some(qualtrics) = &systems.qualtrics {
+            if !access(report, qualtrics, settings).await {
+                continue;
+            }
+            responses(report, qualtrics, settings).await;
         }
         let Some(store) = &systems.store else {
             report.add(Finding::skipped("table", "needs the database").of(id));
@@ -71,6 +72,24 @@ async fn access(report: &mut Report, qualtrics: &Qualtrics, settings: &config::S
     }
 }
 
+/// Whether single responses can be read, which is what every row needs: one that nobody has is asked for, and the right
+/// answer is that there is none.
+async fn responses(report: &mut Report, qualtrics: &Qualtrics, settings: &config::Survey) {
+    let Ok(nobodys) = "R_000000000000000".parse::<ResponseId>() else {
+        return;
+    };
+    let read = qualtrics
+        .response(&settings.id, &nobodys, Priority::Live)
+        .await;
+    let finding = match read {
+        Err(error) if !error.is_not_yet() => {
+            Finding::problem("responses", error.code(), error.to_string())
+        }
+        _ => Finding::ok("responses", "can be read"),
+    };
+    report.add(finding.of(&settings.id));
+}
+
 async fn inspect(
     systems: &Systems<'_>,
     settings: &config::Survey,
@@ -108,8 +127,10 @@ async fn mended(
         Metrics::new(),
     );
     if let Ok(surveys) = surveys {
+        if let Err(error) = surveys.compiled(id).await {
+            report.add(Finding::problem("table", error.code(), error.to_string()).of(id));
+        }
         // What goes wrong here shows in the differences that are left.
-        drop(surveys.compiled(id).await);
         drop(surveys.refresh(id).await);
     }
     let Ok(after) = inspect(systems, &inspected.settings, store).await else {

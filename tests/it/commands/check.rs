@@ -152,6 +152,46 @@ async fn a_missing_scope_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn without_the_scope_that_rows_need_nothing_is_well() {
+    let scopes = ["read:surveys", "read:users"];
+    let desk = Desk::with(Options {
+        scopes: scopes.map(str::to_owned).to_vec(),
+        ..Options::default()
+    })
+    .await;
+
+    let said = desk.check(&[]).await;
+
+    has(
+        &said,
+        "problem",
+        "token",
+        "grant it read:surveys read:survey_responses",
+    );
+    assert_eq!(said.code, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn responses_are_read_for_real() {
+    let desk = Desk::new().await;
+
+    has(&desk.check(&[]).await, "ok", "responses", "can be read");
+    assert_eq!(desk.sandbox.counters().calls_of("response"), 1);
+    let none = qualtrics_sandbox::PerMinute {
+        response_reads: 0,
+        ..qualtrics_sandbox::PerMinute::default()
+    };
+    desk.sandbox
+        .set_limits(qualtrics_sandbox::Limits::Custom(none));
+    has(
+        &desk.check(&[]).await,
+        "problem",
+        "responses",
+        "limits the rate",
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn another_datacenter_is_noticed() {
     let desk = Desk::new().await;
     desk.sandbox.set_faults("notice".parse().unwrap());
