@@ -4,6 +4,7 @@ pub mod auth;
 mod batch;
 mod body;
 pub mod error;
+mod events;
 mod health;
 mod layers;
 mod me;
@@ -109,7 +110,10 @@ pub fn router(app: App) -> Router {
 
 /// The routes to rows. Each of them takes a `Viewer`; with `AUTH=closed` there is none of them.
 fn data(app: &App) -> Router<App> {
-    let routes = Router::new().merge(odata::routes()).merge(me::routes());
+    let routes = Router::new()
+        .merge(odata::routes())
+        .merge(events::routes())
+        .merge(me::routes());
     let routes = routes.layer(middleware::from_fn(layers::time_out));
     match layers::cross_origin(&app.config.web) {
         Some(cross_origin) => routes.layer(cross_origin),
