@@ -8,6 +8,7 @@ pub mod http;
 pub mod identity;
 pub mod jobs;
 pub mod lifecycle;
+pub mod model;
 pub mod pipeline;
 pub mod qualtrics;
 pub mod service;

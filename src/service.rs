@@ -5,18 +5,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use ingester_core::access::{AccessError, AccessRules, EmailTrust};
 use ingester_core::callback::{SharedKeys, Signing};
 use ingester_core::mapping::PseudonymKey;
+use jiff::tz::TimeZone;
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 
 use crate::changes::Changes;
-use crate::config::{Config, Database, Webhook};
+use crate::config::{Auth, Config, Database, Webhook};
 use crate::http::{self, App};
+use crate::identity::{Identity, IdentityError};
 use crate::jobs::housekeeping;
 use crate::jobs::instances::Announcer;
 use crate::jobs::subscriptions::{Subscriptions, Wish};
 use crate::lifecycle::{DRAIN_DEADLINE, Lifecycle};
+use crate::model::Models;
 use crate::pipeline::{Parts, Pipeline};
 use crate::qualtrics::{Qualtrics, QualtricsError};
 use crate::store::{Role, Store, StoreError};
@@ -46,6 +50,17 @@ pub enum ServiceError {
     /// The key for pseudonyms is too short.
     #[error("PSEUDONYM_KEY: {0}")]
     PseudonymKey(#[from] ingester_core::mapping::PseudonymKeyError),
+    /// The access rules contradict the other settings.
+    #[error("{0}")]
+    Access(#[from] AccessError),
+    /// There is no such time zone.
+    #[error(
+        "time_zone of [odata] is {0}, which is no time zone: write an IANA name, for example Europe/Berlin"
+    )]
+    TimeZone(String),
+    /// Tokens can't be checked.
+    #[error("{0}")]
+    Identity(#[from] IdentityError),
     /// The database is of a kind that this build does not have.
     #[error(
         "INGESTER_DATABASE_URL names HANA, which this version can't speak yet: use sqlite:<path>"
@@ -78,6 +93,11 @@ impl Service {
         let store = open(&config, Role::Service, &metrics)?;
         let qualtrics = Qualtrics::start(&config.qualtrics, metrics.clone(), &life)?;
         let surveys = surveys(&config, store.clone(), qualtrics.clone(), metrics.clone())?;
+        let time_zone = TimeZone::get(&config.odata.time_zone)
+            .map_err(|_| ServiceError::TimeZone(config.odata.time_zone.clone()))?;
+        let models = Models::new(surveys.clone(), time_zone);
+        let identity = Identity::new(&config.auth, &life)?;
+        let access = Arc::new(access_rules(&config)?);
         let changes = Changes::default();
         let pipeline = Pipeline::start(Parts {
             store: store.clone(),
@@ -90,6 +110,10 @@ impl Service {
         life.spawn_part(
             "housekeeping",
             housekeeping::run(store.clone(), config.inbox_retention, life.clone()),
+        );
+        life.spawn_part(
+            "changes",
+            changes.clone().follow(store.clone(), life.clone()),
         );
         life.spawn("definitions", prepare(surveys.clone()));
         start_subscriptions(&config, &store, &qualtrics, &metrics, &life)?;
@@ -104,6 +128,9 @@ impl Service {
             qualtrics,
             pipeline,
             changes,
+            models,
+            identity,
+            access,
             metrics,
             life,
             ready: Arc::new(AtomicBool::new(false)),
@@ -170,6 +197,20 @@ pub fn open(config: &Config, role: Role, metrics: &Metrics) -> Result<Store, Ser
         Database::Sqlite(path) => Ok(Store::open_sqlite(path.clone(), role, metrics.clone())?),
         Database::Hana(_) => Err(ServiceError::Database),
     }
+}
+
+/// Who sees which rows. With `AUTH=none` nobody is asked who they are, so that no rule could tell one viewer from
+/// another: everybody who reaches the service, which is on loopback then, sees everything.
+///
+/// # Errors
+/// If a rule can't be kept.
+pub fn access_rules(config: &Config) -> Result<AccessRules, AccessError> {
+    let trust = match &config.auth {
+        Auth::None => return Ok(AccessRules::open()),
+        Auth::Xsuaa(_) => EmailTrust::Origins(config.email_origins.clone()),
+        Auth::Closed | Auth::Ias(_) | Auth::Oidc(_) => EmailTrust::Verified,
+    };
+    AccessRules::new(config.access.clone(), trust)
 }
 
 /// The configured surveys.

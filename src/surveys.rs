@@ -477,7 +477,11 @@ impl Surveys {
             .map(|existing| existing.column)
             .collect();
         let (map, missing) = wanted.conform(&columns);
-        if missing.is_empty() || !self.evolves(settings).await? {
+        let is_ours = self.is_ours(settings).await?;
+        if is_ours {
+            store.create_indexes(map.table()).await?;
+        }
+        if missing.is_empty() || !settings.evolve.unwrap_or(is_ours) {
             return Ok((map, missing));
         }
         let added: Vec<_> = wanted
@@ -504,12 +508,9 @@ impl Surveys {
         Ok(wanted.conform(&columns))
     }
 
-    /// New questions become columns where the configuration says so, by default only in tables that we created.
-    async fn evolves(&self, settings: &config::Survey) -> Result<bool, SurveyError> {
+    /// Whether we created the survey's table: an existing one is used as it is, ours may get columns and indexes.
+    async fn is_ours(&self, settings: &config::Survey) -> Result<bool, SurveyError> {
         const KINDS: [ColumnType; 1] = [ColumnType::NVarchar(60)];
-        if let Some(evolve) = settings.evolve {
-            return Ok(evolve);
-        }
         let created = self.0.store.rows(sql::runs::list(CREATED), &KINDS).await?;
         Ok(created
             .iter()

@@ -75,8 +75,11 @@ impl From<ServiceError> for CliError {
     fn from(error: ServiceError) -> Self {
         match error {
             ServiceError::PseudonymKey(_)
+            | ServiceError::Access(_)
+            | ServiceError::TimeZone(_)
             | ServiceError::Database
             | ServiceError::Listen { .. } => Self::Usage(error.to_string()),
+            ServiceError::Identity(error) => Self::Failed(error.to_string()),
             ServiceError::Store(error) => error.into(),
             ServiceError::Qualtrics(error) => error.into(),
         }

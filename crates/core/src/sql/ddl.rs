@@ -132,19 +132,6 @@ pub fn create_table(dialect: Dialect, table: &Table) -> Statement {
     statement
 }
 
-/// What makes the newest rows and the counts of a period quick to find. HANA's column store needs no such help.
-#[must_use]
-pub fn create_recorded_date_index(table: &TableName) -> Statement {
-    let mut statement = Statement::new("CREATE INDEX IF NOT EXISTS ");
-    let index = format!("{}_RECORDEDDATE", table.name());
-    statement
-        .identifier(&index)
-        .push(" ON ")
-        .table(Dialect::Sqlite, table)
-        .push(" (\"RECORDEDDATE\")");
-    statement
-}
-
 /// `ALTER TABLE … ADD` for one more column.
 #[must_use]
 pub fn add_column(dialect: Dialect, table: &TableName, column: &Column) -> Statement {
