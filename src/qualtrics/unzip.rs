@@ -33,8 +33,6 @@ pub(super) struct Unzip {
     crc: Crc,
     packed_bytes: u64,
     unpacked_bytes: u64,
-    /// Where the tail begins in the archive.
-    tail_at: u64,
     scratch: Box<[u8]>,
     /// The last step filled the scratch, so that there may be more without more input.
     has_more: bool,
@@ -64,7 +62,6 @@ impl Unzip {
             crc: Crc::new(),
             packed_bytes: 0,
             unpacked_bytes: 0,
-            tail_at: 0,
             scratch: vec![0; STEP_BYTES].into(),
             has_more: false,
         }
@@ -87,7 +84,6 @@ impl Unzip {
                 header.extend_from_slice(input);
                 input.clear();
                 if let Some((stage, header_bytes)) = begin(header)? {
-                    self.tail_at = header_bytes as u64;
                     *input = header.split_off(header_bytes).freeze();
                     self.stage = stage;
                 }
@@ -144,8 +140,7 @@ impl Unzip {
         let Stage::Tail(tail) = &self.stage else {
             return Err("it is cut");
         };
-        let entry = Entry::find(tail, self.tail_at)
-            .ok_or("its directory is cut or names more than one file")?;
+        let entry = Entry::find(tail).ok_or("its directory is cut or names more than one file")?;
         if entry.crc != self.crc.sum() {
             return Err("its checksum differs");
         }
@@ -157,7 +152,6 @@ impl Unzip {
 
     fn end(&mut self) {
         self.has_more = false;
-        self.tail_at += self.packed_bytes;
         self.stage = Stage::Tail(BytesMut::new());
     }
 }
@@ -198,25 +192,25 @@ struct Entry {
 }
 
 impl Entry {
-    /// Finds the directory in what follows the file. `tail_at` is where that begins in the archive.
-    fn find(tail: &[u8], tail_at: u64) -> Option<Self> {
-        let end = (0..=tail.len().checked_sub(DIRECTORY_END_BYTES)?)
-            .rev()
-            .find(|at| {
-                let is_end = tail
-                    .get(*at..)
-                    .is_some_and(|rest| rest.starts_with(DIRECTORY_END));
-                let comment = u16_at(tail, at + 20).map(usize::from);
-                is_end && comment == Some(tail.len() - at - DIRECTORY_END_BYTES)
-            })?;
-        if u16_at(tail, end + 10)? != 1 {
+    /// Finds the directory in what follows the file.
+    fn find(tail: &[u8]) -> Option<Self> {
+        let last = tail.len().checked_sub(DIRECTORY_END_BYTES)?;
+        let end = (0..=last).rev().find(|at| {
+            let is_end = tail
+                .get(*at..)
+                .is_some_and(|rest| rest.starts_with(DIRECTORY_END));
+            let comment = u16_at(tail, at + 20).map(usize::from);
+            is_end && comment == Some(last - at)
+        })?;
+        let files = u16_at(tail, end + 10)?;
+        if files != 1 && files != u16::MAX {
             return None;
         }
-        let directory_at = u64::from(u32_at(tail, end + 16)?).checked_sub(tail_at)?;
-        let entry = tail.get(usize::try_from(directory_at).ok()?..)?;
-        if !entry.starts_with(DIRECTORY_HEADER) {
-            return None;
-        }
+        // The directory begins at once, or behind CRC and lengths, which may have a signature and eight bytes each.
+        let entry = [0, 12, 16, 20, 24]
+            .into_iter()
+            .filter_map(|at| tail.get(at..))
+            .find(|rest| rest.starts_with(DIRECTORY_HEADER))?;
         let (packed, unpacked) = (u32_at(entry, 20)?, u32_at(entry, 24)?);
         let extra_at = 46 + usize::from(u16_at(entry, 28)?);
         let extra_bytes = usize::from(u16_at(entry, 30)?);

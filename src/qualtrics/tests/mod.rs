@@ -17,6 +17,8 @@ use crate::lifecycle::Lifecycle;
 use crate::telemetry::metrics::Metrics;
 
 mod answers;
+mod archives;
+mod exports;
 mod lists;
 mod order;
 mod tokens;
@@ -49,6 +51,10 @@ impl Peer {
             std::future::ready(note(request))
         }));
         let life = Lifecycle::new();
+        // Without it a small write waits for an acknowledgement, and paused time runs on meanwhile.
+        let listener = axum::serve::ListenerExt::tap_io(listener, |socket| {
+            socket.set_nodelay(true).unwrap();
+        });
         life.spawn("peer", async move {
             axum::serve(listener, routes).await.unwrap();
         });
