@@ -91,6 +91,8 @@ pub(crate) enum Problem {
     UnknownToken,
     /// Recorded: neither code nor request id.
     NoRoute,
+    /// The text is what a client tests for, the code another.
+    NoSurveyId,
     NoRight,
     NoSurvey,
     NoResponse,
@@ -103,93 +105,69 @@ pub(crate) enum Problem {
     Gateway,
 }
 
+struct Parts {
+    status: u16,
+    message: &'static str,
+    code: Option<&'static str>,
+    is_guess: bool,
+}
+
+fn recorded(status: u16, message: &'static str, code: Option<&'static str>) -> Parts {
+    Parts {
+        status,
+        message,
+        code,
+        is_guess: false,
+    }
+}
+
+fn guessed(status: u16, message: &'static str, code: &'static str) -> Parts {
+    Parts {
+        status,
+        message,
+        code: Some(code),
+        is_guess: true,
+    }
+}
+
 impl Problem {
-    /// Status, message, code, and whether that is a guess.
-    fn parts(self) -> (StatusCode, &'static str, Option<&'static str>, bool) {
+    fn parts(self) -> Parts {
         match self {
-            Self::NoCredential => (
-                StatusCode::BAD_REQUEST,
+            Self::NoCredential => recorded(
+                400,
                 "Expected authorization in headers, but none provided.",
                 Some("ATP_2"),
-                false,
             ),
-            Self::UnknownToken => (
-                StatusCode::UNAUTHORIZED,
-                "Unrecognized X-API-TOKEN.",
-                Some("DCD_7"),
-                false,
-            ),
-            Self::NoRoute => (
-                StatusCode::NOT_FOUND,
-                "The requested resource does not exist.",
-                None,
-                false,
-            ),
-            Self::NoRight => (
-                StatusCode::FORBIDDEN,
+            Self::UnknownToken => recorded(401, "Unrecognized X-API-TOKEN.", Some("DCD_7")),
+            Self::NoRoute => recorded(404, "The requested resource does not exist.", None),
+            Self::NoSurveyId => recorded(400, "Invalid surveyId parameter.", Some("QVAL_7")),
+            Self::NoRight => guessed(
+                403,
                 "You do not have permission to use this resource.",
-                Some("AUTH_6"),
-                true,
+                "AUTH_6",
             ),
-            Self::NoSurvey => (
-                StatusCode::NOT_FOUND,
-                "The requested survey does not exist.",
-                Some("SURVEY_404"),
-                true,
-            ),
-            Self::NoResponse => (
-                StatusCode::NOT_FOUND,
-                "The requested response does not exist.",
-                Some("RESP_404"),
-                true,
-            ),
-            Self::NoSubscription => (
-                StatusCode::NOT_FOUND,
-                "The requested subscription does not exist.",
-                Some("SUB_404"),
-                true,
-            ),
-            Self::NoExport => (
-                StatusCode::NOT_FOUND,
-                "The requested export does not exist.",
-                Some("ES_404"),
-                true,
-            ),
-            Self::Parameter(message) => (
-                StatusCode::BAD_REQUEST,
-                message,
-                Some("QVAL_7"),
-                message != "Invalid surveyId parameter.",
-            ),
-            Self::TooMany => (
-                StatusCode::TOO_MANY_REQUESTS,
-                "Too many requests.",
-                Some("RTL_1"),
-                true,
-            ),
-            Self::Internal => (
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "Internal Server Error",
-                Some("ISE_1"),
-                true,
-            ),
-            Self::Unavailable => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "Temporary Internal Server Error",
-                Some("TISE_1"),
-                true,
-            ),
-            Self::Gateway => (
-                StatusCode::GATEWAY_TIMEOUT,
-                "Gateway Timeout",
-                Some("GT_1"),
-                true,
-            ),
+            Self::NoSurvey => guessed(404, "The requested survey does not exist.", "SURVEY_404"),
+            Self::NoResponse => guessed(404, "The requested response does not exist.", "RESP_404"),
+            Self::NoSubscription => {
+                guessed(404, "The requested subscription does not exist.", "SUB_404")
+            }
+            Self::NoExport => guessed(404, "The requested export does not exist.", "ES_404"),
+            Self::Parameter(message) => guessed(400, message, "QVAL_1"),
+            Self::TooMany => guessed(429, "Too many requests.", "RTL_1"),
+            Self::Internal => guessed(500, "Internal Server Error", "ISE_1"),
+            Self::Unavailable => guessed(503, "Temporary Internal Server Error", "TISE_1"),
+            Self::Gateway => guessed(504, "Gateway Timeout", "GT_1"),
         }
     }
 
     pub(crate) fn answer(self, request_id: &str) -> Response {
-        let (status, message, code, is_guess) = self.parts();
+        let Parts {
+            status,
+            message,
+            code,
+            is_guess,
+        } = self.parts();
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let response = problem(status, message, code, self.request_id(request_id));
         if is_guess { guess(response) } else { response }
     }

@@ -60,14 +60,6 @@ impl<V> Object<V> {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &V)> {
         self.0.iter().map(|(key, value)| (key.as_str(), value))
     }
-
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&str, &mut V)> {
-        self.0.iter_mut().map(|(key, value)| (key.as_str(), value))
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 impl<V: Serialize> Serialize for Object<V> {
@@ -111,8 +103,8 @@ impl<'de> Deserialize<'de> for Object<Value> {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Json {
     Plain(Value),
-    Object(Object<Json>),
-    List(Vec<Json>),
+    Object(Object<Self>),
+    List(Vec<Self>),
 }
 
 impl<T: Into<Value>> From<T> for Json {
@@ -121,8 +113,8 @@ impl<T: Into<Value>> From<T> for Json {
     }
 }
 
-impl From<Object<Json>> for Json {
-    fn from(object: Object<Json>) -> Self {
+impl From<Object<Self>> for Json {
+    fn from(object: Object<Self>) -> Self {
         Self::Object(object)
     }
 }

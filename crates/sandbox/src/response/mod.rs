@@ -4,3 +4,4 @@ pub(crate) mod answers;
 pub(crate) mod compose;
 pub(crate) mod document;
 pub(crate) mod store;
+pub(crate) mod words;

@@ -217,8 +217,8 @@ impl Store {
         true
     }
 
-    /// The responses of a survey that a condition keeps, in the order in which they came.
-    pub(crate) fn select(&self, survey: &str, keep: impl Fn(&Kept) -> bool) -> Vec<Kept> {
+    /// What is wanted of a survey's responses, in the order in which they came.
+    pub(crate) fn select<T>(&self, survey: &str, wanted: impl Fn(&Kept) -> Option<T>) -> Vec<T> {
         let index = self.index();
         let Some(number) = index.known(survey) else {
             return Vec::new();
@@ -226,8 +226,8 @@ impl Store {
         index
             .list
             .iter()
-            .filter(|kept| kept.survey == number && !kept.deleted && keep(kept))
-            .copied()
+            .filter(|kept| kept.survey == number && !kept.deleted)
+            .filter_map(wanted)
             .collect()
     }
 
@@ -373,7 +373,7 @@ mod tests {
         assert_eq!(store.read(kept.place).unwrap(), b"changed");
         assert_eq!(kept.modified, 9);
         assert!(store.find("SV_b", "R_1").is_none());
-        assert_eq!(store.select("SV_a", |_| true).len(), 2);
+        assert_eq!(store.select("SV_a", |kept| Some(kept.recorded)).len(), 2);
         assert_eq!(
             store.counts("SV_a"),
             Counts {

@@ -15,6 +15,11 @@ pub(crate) struct Endpoint {
     pub(crate) scope: Option<&'static str>,
 }
 
+/// Source of the scopes: a list copied from Qualtrics' page of OAuth clients.
+const READ_SURVEYS: &str = "read:surveys";
+const READ_RESPONSES: &str = "read:survey_responses";
+const WRITE_RESPONSES: &str = "write:survey_responses";
+
 const fn endpoint(
     name: &'static str,
     family: &'static str,
@@ -29,94 +34,80 @@ const fn endpoint(
     }
 }
 
-/// Source of the scopes: a list copied from Qualtrics' page of OAuth clients.
-const READ_SURVEYS: &str = "read:surveys";
-const READ_RESPONSES: &str = "read:survey_responses";
-const WRITE_RESPONSES: &str = "write:survey_responses";
+const fn definition(name: &'static str, scope: &'static str) -> Endpoint {
+    endpoint(name, "definitions", Class::Definitions, scope)
+}
+
+const fn of_response(name: &'static str, class: Class, scope: &'static str) -> Endpoint {
+    endpoint(name, "responses", class, scope)
+}
+
+const fn export(name: &'static str, class: Class) -> Endpoint {
+    endpoint(name, "exports", class, READ_RESPONSES)
+}
+
+const fn subscription(name: &'static str, scope: &'static str) -> Endpoint {
+    endpoint(name, "subscriptions", Class::Subscriptions, scope)
+}
 
 impl Endpoint {
     /// By method and route template.
     pub(crate) fn of(method: &Method, route: &str) -> Self {
+        let route = route.trim_end_matches('/');
+        if let Some(rest) = route.strip_prefix("/API/v3/surveys/{survey}") {
+            return Self::of_survey(method, rest);
+        }
         let reads = matches!(*method, Method::GET | Method::HEAD);
-        match route.trim_end_matches('/') {
+        match route {
             "/oauth2/token" => Self {
                 name: "token",
                 family: "token",
                 class: Class::Unlimited,
                 scope: None,
             },
-            "/API/v3/whoami" => endpoint("whoami", "definitions", Class::Definitions, "read:users"),
-            "/API/v3/surveys" => {
-                endpoint("surveys", "definitions", Class::Definitions, READ_SURVEYS)
-            }
-            "/API/v3/surveys/{survey}" => {
-                endpoint("survey", "definitions", Class::Definitions, READ_SURVEYS)
-            }
-            "/API/v3/survey-definitions/{survey}" => endpoint(
-                "definition",
-                "definitions",
-                Class::Definitions,
-                READ_SURVEYS,
-            ),
-            "/API/v3/surveys/{survey}/response-schema" => {
-                endpoint("schema", "definitions", Class::Definitions, READ_RESPONSES)
-            }
-            "/API/v3/surveys/{survey}/responses/{response}" => match *method {
-                Method::DELETE => endpoint(
-                    "response-delete",
-                    "responses",
-                    Class::ResponseDelete,
-                    WRITE_RESPONSES,
-                ),
-                Method::PUT => endpoint(
-                    "response-update",
-                    "responses",
-                    Class::ResponseWrite,
-                    WRITE_RESPONSES,
-                ),
-                _ => endpoint("response", "responses", Class::ResponseRead, READ_RESPONSES),
-            },
-            "/API/v3/surveys/{survey}/export-responses" => endpoint(
-                "export-start",
-                "exports",
-                Class::ExportStart,
-                READ_RESPONSES,
-            ),
-            "/API/v3/surveys/{survey}/export-responses/{job}" => endpoint(
-                "export-progress",
-                "exports",
-                Class::ExportProgress,
-                READ_RESPONSES,
-            ),
-            "/API/v3/surveys/{survey}/export-responses/{file}/file" => {
-                endpoint("export-file", "exports", Class::ExportFile, READ_RESPONSES)
-            }
+            "/API/v3/whoami" => definition("whoami", "read:users"),
+            "/API/v3/surveys" => definition("surveys", READ_SURVEYS),
+            "/API/v3/survey-definitions/{survey}" => definition("definition", READ_SURVEYS),
             "/API/v3/eventsubscriptions" | "/API/v3/eventsubscriptions/{subscription}" if reads => {
-                endpoint(
-                    "subscriptions",
-                    "subscriptions",
-                    Class::Subscriptions,
-                    "read:subscriptions",
-                )
+                subscription("subscriptions", "read:subscriptions")
             }
-            "/API/v3/eventsubscriptions" => endpoint(
-                "subscription-create",
-                "subscriptions",
-                Class::Subscriptions,
-                "write:subscriptions",
-            ),
-            "/API/v3/eventsubscriptions/{subscription}" => endpoint(
-                "subscription-delete",
-                "subscriptions",
-                Class::Subscriptions,
-                "write:subscriptions",
-            ),
-            "/API/v3/op-erase-personal-data" => endpoint(
-                "erasure",
-                "responses",
-                Class::Erasure,
-                "manage:erasure_requests",
-            ),
+            "/API/v3/eventsubscriptions" => {
+                subscription("subscription-create", "write:subscriptions")
+            }
+            "/API/v3/eventsubscriptions/{subscription}" => {
+                subscription("subscription-delete", "write:subscriptions")
+            }
+            "/API/v3/op-erase-personal-data" => {
+                of_response("erasure", Class::Erasure, "manage:erasure_requests")
+            }
+            _ => Self {
+                name: "other",
+                family: "other",
+                class: Class::All,
+                scope: None,
+            },
+        }
+    }
+
+    fn of_survey(method: &Method, route: &str) -> Self {
+        match route {
+            "" => definition("survey", READ_SURVEYS),
+            "/response-schema" => definition("schema", READ_RESPONSES),
+            "/responses/{response}" => match *method {
+                Method::DELETE => {
+                    of_response("response-delete", Class::ResponseDelete, WRITE_RESPONSES)
+                }
+                Method::PUT => {
+                    of_response("response-update", Class::ResponseWrite, WRITE_RESPONSES)
+                }
+                _ => of_response("response", Class::ResponseRead, READ_RESPONSES),
+            },
+            "/delete-responses" => {
+                of_response("delete-many", Class::ResponseDelete, WRITE_RESPONSES)
+            }
+            "/export-responses" => export("export-start", Class::ExportStart),
+            "/export-responses/{job}" => export("export-progress", Class::ExportProgress),
+            "/export-responses/{job}/file" => export("export-file", Class::ExportFile),
             _ => Self {
                 name: "other",
                 family: "other",

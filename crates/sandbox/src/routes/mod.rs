@@ -68,7 +68,7 @@ pub(crate) fn find_survey(
     request: &RequestId,
 ) -> Result<Arc<Survey>, Response> {
     if !is_survey_id(id) {
-        return Err(Problem::Parameter("Invalid surveyId parameter.").answer(&request.0));
+        return Err(Problem::NoSurveyId.answer(&request.0));
     }
     state
         .survey(id)

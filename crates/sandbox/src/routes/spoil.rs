@@ -6,12 +6,12 @@ use std::time::Duration;
 use axum::body::{Body, to_bytes};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
-use http::{HeaderValue, StatusCode, header};
+use futures_util::{Stream, StreamExt, stream};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::clock;
 use crate::envelope::Problem;
-use crate::faults::Share;
+use crate::faults::{Faults, Share};
 use crate::routes::endpoint::Endpoint;
 use crate::routes::gate::too_many;
 use crate::state::State;
@@ -137,16 +137,15 @@ pub(crate) async fn after(
     }
     if endpoint.name == "export-file" {
         let cut = struck.filter(|name| matches!(*name, "reset" | "cut-json"));
-        return (
-            cut,
-            if cut.is_some() {
-                cut_stream(response)
-            } else {
-                response
-            },
-        );
+        let response = if cut.is_some() {
+            cut_stream(response)
+        } else {
+            response
+        };
+        return (cut, response);
     }
     let (mut parts, body) = response.into_parts();
+    parts.headers.remove(header::CONTENT_LENGTH);
     let Ok(body) = to_bytes(body, usize::MAX).await else {
         return (struck, StatusCode::INTERNAL_SERVER_ERROR.into_response());
     };
@@ -158,9 +157,23 @@ pub(crate) async fn after(
         );
         replace_last(&mut body, b"\"meta\":{", text.as_bytes());
     }
-    let half = body.len() / 2;
     let body = match struck {
-        Some("contradict") => {
+        Some(name) => broken(name, body, &mut parts.headers, &faults, accepts_gzip),
+        None => Body::from(body),
+    };
+    (struck, Response::from_parts(parts, body))
+}
+
+fn broken(
+    fault: &str,
+    mut body: Vec<u8>,
+    headers: &mut HeaderMap,
+    faults: &Faults,
+    accepts_gzip: bool,
+) -> Body {
+    let half = body.len() / 2;
+    match fault {
+        "contradict" => {
             replace_last(
                 &mut body,
                 b"\"200 - OK\"",
@@ -168,52 +181,54 @@ pub(crate) async fn after(
             );
             Body::from(body)
         }
-        Some("reset") => {
-            parts
-                .headers
-                .insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+        "reset" => {
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
             body.truncate(half);
             cut(body)
         }
-        Some("cut-json") => {
+        "cut-json" => {
             body.truncate(half);
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(half));
             Body::from(body)
         }
-        Some("slow-body") => trickle(body, faults.slow_body_for.get()),
-        Some("gzip") if accepts_gzip => {
-            parts
-                .headers
-                .insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-            Body::from(gzip(&body))
-        }
-        Some("gzip-bomb") if accepts_gzip => {
-            parts
-                .headers
-                .insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-            bomb()
+        "slow-body" => trickle(body, faults.slow_body_for.get()),
+        "gzip" | "gzip-bomb" if accepts_gzip => {
+            headers.remove(header::CONTENT_LENGTH);
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            if fault == "gzip" {
+                Body::from(gzip(&body))
+            } else {
+                bomb()
+            }
         }
         _ => Body::from(body),
-    };
-    (struck, Response::from_parts(parts, body))
+    }
 }
 
-/// Half a body, then a dead connection.
+/// What was sent so far, then a dead connection.
 fn cut(half: Vec<u8>) -> Body {
-    let broken = || io::Error::new(io::ErrorKind::ConnectionReset, "cut by the sandbox");
-    Body::from_stream(stream::iter([Ok(Bytes::from(half)), Err(broken())]))
+    let beginning = stream::iter([Ok(Bytes::from(half))]);
+    Body::from_stream(beginning.chain(dead()))
 }
 
 fn cut_stream(response: Response) -> Response {
     let (parts, body) = response.into_parts();
-    let broken = stream::iter([Err(io::Error::new(
-        io::ErrorKind::ConnectionReset,
-        "cut by the sandbox",
-    ))]);
     let beginning = body
         .into_data_stream()
         .take(1)
         .map(|chunk| chunk.map_err(io::Error::other));
-    Response::from_parts(parts, Body::from_stream(beginning.chain(broken)))
+    Response::from_parts(parts, Body::from_stream(beginning.chain(dead())))
+}
+
+/// The pause lets the beginning leave: an error at once would take it along.
+fn dead() -> impl Stream<Item = io::Result<Bytes>> {
+    stream::once(async {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        Err(io::Error::new(
+            io::ErrorKind::ConnectionReset,
+            "cut by the sandbox",
+        ))
+    })
 }
 
 /// Ten pieces over the given time.

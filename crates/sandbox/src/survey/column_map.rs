@@ -26,145 +26,166 @@ pub(crate) fn column_map(survey: &Survey) -> Object {
 }
 
 fn columns(question: &Question) -> Vec<(String, Object)> {
-    let tag = &question.tag;
-    let whole = || Object::<Json>::new().with("question", question.id.as_str());
-    let choice =
-        |choice: &Choice| whole().with("choice", format!("{}.choices.{}", question.id, choice.id));
-    let row = |row: &Choice| {
-        whole().with(
-            "subQuestion",
-            format!("{}.subQuestions.{}", question.id, row.id),
-        )
+    let mut columns = Columns {
+        question,
+        list: Vec::new(),
     };
-    let cell = |one: &Choice, answer: &Choice| {
-        row(one).with("choice", format!("{}.choices.{}", question.id, answer.id))
-    };
-    let row_tag = |row: &Choice| format!("{tag}_{}", row.tag.as_ref().unwrap_or(&row.id));
-    let numbered = |names: &[&str]| {
-        let column = |(at, _): (usize, _)| {
-            let number = at + 1;
-            (
-                format!("{tag}_{number}"),
-                whole().with("choice", format!("{}.choices.{number}", question.id)),
-            )
+    columns.add_all();
+    columns.list
+}
+
+struct Columns<'a> {
+    question: &'a Question,
+    list: Vec<(String, Object)>,
+}
+
+impl Columns<'_> {
+    fn add_all(&mut self) {
+        let question = self.question;
+        match question.kind {
+            // Descriptive texts are in the map although they have no column. Source: recorded map of a real survey.
+            Kind::Text | Kind::Silent | Kind::File | Kind::HeatMap => self.whole(""),
+            Kind::Single => {
+                self.whole("");
+                self.choice_texts();
+            }
+            Kind::Nps => {
+                self.whole("");
+                self.whole("_NPS_GROUP");
+            }
+            Kind::Multi => {
+                for choice in &question.choices {
+                    self.choice(&format!("_{}", choice.recode), &choice.id);
+                }
+                self.choice_texts();
+            }
+            Kind::Form | Kind::Meta => {
+                for choice in &question.choices {
+                    self.choice(&format!("_{}_TEXT", choice.id), &choice.id);
+                }
+            }
+            Kind::Timing => {
+                for number in ["1", "2", "3", "4"] {
+                    self.choice(&format!("_{number}"), number);
+                }
+            }
+            Kind::Slider | Kind::ConstantSum | Kind::Rank | Kind::DrillDown | Kind::HotSpot => {
+                for choice in &question.choices {
+                    self.choice(&format!("_{}", choice.id), &choice.id);
+                }
+            }
+            Kind::PickGroupRank => {
+                for group in 0..question.groups.len() {
+                    for choice in &question.choices {
+                        self.choice(&format!("_{group}_GROUP_{}", choice.id), &choice.id);
+                    }
+                    for choice in &question.choices {
+                        self.choice(&format!("_{group}_{}_RANK", choice.id), &choice.id);
+                    }
+                }
+            }
+            Kind::MatrixSingle | Kind::MatrixMulti | Kind::MatrixText | Kind::MatrixNumber => {
+                self.matrix();
+            }
+            Kind::Highlight => {
+                for word in &question.choices {
+                    self.row(&own_tag(word), word, None);
+                }
+            }
+            Kind::SideBySide => self.side_by_side(),
+        }
+    }
+
+    fn add(&mut self, suffix: &str, references: Object) {
+        self.list
+            .push((format!("{}{suffix}", self.question.tag), references));
+    }
+
+    fn reference(&self) -> Object {
+        Object::<Json>::new().with("question", self.question.id.as_str())
+    }
+
+    fn whole(&mut self, suffix: &str) {
+        self.add(suffix, self.reference());
+    }
+
+    fn choice(&mut self, suffix: &str, id: &str) {
+        let path = format!("{}.choices.{id}", self.question.id);
+        self.add(suffix, self.reference().with("choice", path));
+    }
+
+    fn choice_texts(&mut self) {
+        for choice in self
+            .question
+            .choices
+            .iter()
+            .filter(|choice| choice.text_entry)
+        {
+            self.choice(&format!("_{}_TEXT", choice.recode), &choice.id);
+        }
+    }
+
+    fn row(&mut self, suffix: &str, row: &Choice, answer: Option<&Choice>) {
+        let id = &self.question.id;
+        let references = self
+            .reference()
+            .with("subQuestion", format!("{id}.subQuestions.{}", row.id));
+        let references = match answer {
+            Some(answer) => references.with("choice", format!("{id}.choices.{}", answer.id)),
+            None => references,
         };
-        names.iter().enumerate().map(column).collect::<Vec<_>>()
-    };
-    let texts = || {
-        let with_text = question.choices.iter().filter(|choice| choice.text_entry);
-        with_text
-            .map(|one| (format!("{tag}_{}_TEXT", one.recode), choice(one)))
-            .collect::<Vec<_>>()
-    };
-    match question.kind {
-        Kind::Single => [vec![(tag.clone(), whole())], texts()].concat(),
-        Kind::Multi => {
-            let each = question
-                .choices
-                .iter()
-                .map(|one| (format!("{tag}_{}", one.recode), choice(one)));
-            [each.collect(), texts()].concat()
-        }
-        Kind::Nps => vec![
-            (tag.clone(), whole()),
-            (format!("{tag}_NPS_GROUP"), whole()),
-        ],
-        // Descriptive texts have an entry although they have no column. Source: recorded map of a real survey.
-        Kind::Text | Kind::Silent | Kind::File | Kind::HeatMap => vec![(tag.clone(), whole())],
-        Kind::Form | Kind::Meta => question
-            .choices
-            .iter()
-            .map(|one| (format!("{tag}_{}_TEXT", one.id), choice(one)))
-            .collect(),
-        Kind::Timing => numbered(&["First Click", "Last Click", "Page Submit", "Click Count"]),
-        Kind::MatrixSingle => {
-            let text = |one: &Choice| {
-                one.text_entry
-                    .then(|| (format!("{}_TEXT", row_tag(one)), row(one)))
-            };
-            let each = |one: &Choice| [Some((row_tag(one), row(one))), text(one)];
-            question.choices.iter().flat_map(each).flatten().collect()
-        }
-        Kind::Highlight => question
-            .choices
-            .iter()
-            .map(|word| (row_tag(word), row(word)))
-            .collect(),
-        Kind::MatrixMulti => cells(question, |one, answer| {
-            (
-                format!("{}_{}", row_tag(one), answer.recode),
-                cell(one, answer),
-            )
-        }),
-        Kind::MatrixText | Kind::MatrixNumber => cells(question, |one, answer| {
-            (format!("{}_{}", row_tag(one), answer.id), cell(one, answer))
-        }),
-        Kind::SideBySide => side_by_side(question),
-        Kind::Slider | Kind::ConstantSum | Kind::Rank | Kind::DrillDown | Kind::HotSpot => question
-            .choices
-            .iter()
-            .map(|one| (format!("{tag}_{}", one.id), choice(one)))
-            .collect(),
-        Kind::PickGroupRank => {
-            let groups = question.groups.iter().enumerate();
-            let each = |(group, _): (usize, _)| {
-                let grouped = question
-                    .choices
-                    .iter()
-                    .map(move |one| (format!("{tag}_{group}_GROUP_{}", one.id), one));
-                let ranked = question
-                    .choices
-                    .iter()
-                    .map(move |one| (format!("{tag}_{group}_{}_RANK", one.id), one));
-                grouped.chain(ranked)
-            };
-            groups
-                .flat_map(each)
-                .map(|(tag, one)| (tag, choice(one)))
-                .collect()
-        }
+        self.add(suffix, references);
     }
-}
 
-fn cells(
-    question: &Question,
-    cell: impl Fn(&Choice, &Choice) -> (String, Object),
-) -> Vec<(String, Object)> {
-    let cell = &cell;
-    question
-        .choices
-        .iter()
-        .flat_map(|row| question.answers.iter().map(move |answer| cell(row, answer)))
-        .collect()
-}
-
-/// Assumed: the reference to a column is named `column`, as a client's reader expects.
-fn side_by_side(question: &Question) -> Vec<(String, Object)> {
-    let mut list = Vec::new();
-    for (number, column) in &question.columns {
+    fn matrix(&mut self) {
+        let question = self.question;
         for row in &question.choices {
-            let tag = format!("{}#{number}_{}", question.tag, row.id);
-            let references = Object::<Json>::new()
-                .with("question", question.id.as_str())
-                .with(
-                    "subQuestion",
-                    format!("{}.subQuestions.{}", question.id, row.id),
-                )
-                .with("column", format!("{}.columns.{number}", question.id));
-            if column.kind == Kind::MatrixSingle {
-                list.push((tag, references));
-                continue;
+            let suffix = own_tag(row);
+            if question.kind == Kind::MatrixSingle {
+                self.row(&suffix, row, None);
+            } else {
+                for answer in &question.answers {
+                    let multi = question.kind == Kind::MatrixMulti;
+                    let column = if multi { &answer.recode } else { &answer.id };
+                    self.row(&format!("{suffix}_{column}"), row, Some(answer));
+                }
             }
-            for answer in &column.answers {
-                let choice = format!("{}.columns.{number}.choices.{}", question.id, answer.id);
-                list.push((
-                    format!("{tag}_{}", answer.recode),
-                    references.clone().with("choice", choice),
-                ));
+            if row.text_entry {
+                self.row(&format!("{suffix}_TEXT"), row, None);
             }
         }
     }
-    list
+
+    /// Assumed: the reference to a column is named `column`, as a client's reader expects.
+    fn side_by_side(&mut self) {
+        let question = self.question;
+        for (number, column) in &question.columns {
+            for row in &question.choices {
+                let suffix = format!("#{number}_{}", row.id);
+                let references = self
+                    .reference()
+                    .with(
+                        "subQuestion",
+                        format!("{}.subQuestions.{}", question.id, row.id),
+                    )
+                    .with("column", format!("{}.columns.{number}", question.id));
+                if column.kind == Kind::MatrixSingle {
+                    self.add(&suffix, references);
+                    continue;
+                }
+                for answer in &column.answers {
+                    let choice = format!("{}.columns.{number}.choices.{}", question.id, answer.id);
+                    let references = references.clone().with("choice", choice);
+                    self.add(&format!("{suffix}_{}", answer.recode), references);
+                }
+            }
+        }
+    }
+}
+
+/// The map puts the question's tag even before a row's own. Source: recorded `SM1_SM1_11` for the header `SM1_11`.
+fn own_tag(row: &Choice) -> String {
+    format!("_{}", row.tag.as_ref().unwrap_or(&row.id))
 }
 
 #[cfg(test)]

@@ -78,10 +78,10 @@ mod tests {
 
     use super::*;
 
-    fn check(survey: &Survey, query: &str, expected: Value) {
+    fn check(survey: &Survey, query: &str, expected: &Value) {
         assert_eq!(
             Value::Object(values(survey, query, "https://link")),
-            expected,
+            *expected,
             "{query}"
         );
     }
@@ -93,15 +93,15 @@ mod tests {
         check(
             &survey,
             "AccountID=ACME&ProjectID=P%201",
-            json!({"AccountID": "ACME", "ProjectID": "P 1"}),
+            &json!({"AccountID": "ACME", "ProjectID": "P 1"}),
         );
-        check(&survey, "accountid=ACME&Other=x&Q_Other=y", json!({}));
+        check(&survey, "accountid=ACME&Other=x&Q_Other=y", &json!({}));
         check(
             &survey,
             "AccountID=M%C3%BCller+%26+S%C3%B6hne",
-            json!({"AccountID": "Müller & Söhne"}),
+            &json!({"AccountID": "Müller & Söhne"}),
         );
-        check(&survey, "AccountID=", json!({"AccountID": ""}));
+        check(&survey, "AccountID=", &json!({"AccountID": ""}));
     }
 
     #[test]
@@ -111,7 +111,7 @@ mod tests {
         check(
             &survey,
             "RecipientEmail=a%40example.com&ExternalDataReference=7&Q_CHL=qr&Q_Language=DE&Q_DL=x",
-            json!({"recipientEmail": "a@example.com", "externalDataReference": "7", "distributionChannel": "qr", "userLanguage": "DE"}),
+            &json!({"recipientEmail": "a@example.com", "externalDataReference": "7", "distributionChannel": "qr", "userLanguage": "DE"}),
         );
     }
 
@@ -127,9 +127,9 @@ mod tests {
         check(
             &survey,
             &query,
-            json!({"AccountID": "ACME", "PhaseID": "3"}),
+            &json!({"AccountID": "ACME", "PhaseID": "3"}),
         );
-        check(&survey, "Q_EED=rubbish", json!({}));
+        check(&survey, "Q_EED=rubbish", &json!({}));
     }
 
     #[test]
@@ -139,7 +139,7 @@ mod tests {
         check(
             &survey,
             "SolutionRevision=9&AccountID=A",
-            json!({"AccountID": "A", "Q_URL": "https://link"}),
+            &json!({"AccountID": "A", "Q_URL": "https://link"}),
         );
     }
 }

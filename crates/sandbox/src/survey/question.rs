@@ -76,6 +76,7 @@ impl Kind {
     }
 }
 
+#[derive(Clone, Copy)]
 enum Offers {
     ChoicesAndAnswers,
     Choices,
@@ -121,7 +122,7 @@ pub(crate) struct Question {
     /// The columns of a matrix; leaves of a drill-down.
     pub(crate) answers: Vec<Choice>,
     /// The questions beside each other in a side-by-side, in order of their column number.
-    pub(crate) columns: Vec<(String, Question)>,
+    pub(crate) columns: Vec<(String, Self)>,
     pub(crate) groups: Vec<String>,
     pub(crate) forced: bool,
     pub(crate) randomized: bool,

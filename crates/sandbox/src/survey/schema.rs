@@ -12,88 +12,82 @@ use crate::survey::metadata::{METADATA, Metadata, PERSONAL, STATUS, Type};
 
 /// The schema that stands in `result`.
 pub(crate) fn schema(survey: &Survey) -> Object {
+    let values = described("object", "The answers given by the survey respondent");
+    let shown = "A list of questions or question rows that were displayed to the survey respondent";
+    let possible = "A list of the possible answers shown to the survey respondent for each question or question row";
+    let labels = "The labels of the answers given by the survey respondent for each question or question row";
+    let properties = Object::new()
+        .with("responseId", Object::new().with("type", "string"))
+        .with(
+            "displayedFields",
+            described("array", shown).with("items", json!({"type": "string"})),
+        )
+        .with(
+            "displayedValues",
+            described("object", possible).with("additionalProperties", json!({"type": "array"})),
+        )
+        .with(
+            "labels",
+            described("object", labels).with("additionalProperties", true),
+        )
+        .with("values", values.with("properties", of_values(survey)));
+    let required = [
+        "values",
+        "displayedFields",
+        "displayedValues",
+        "labels",
+        "responseId",
+    ];
+    let id = &survey.id;
+    Object::new()
+        .with("$schema", "https://json-schema.org/draft/2019-09/schema")
+        .with(
+            "$id",
+            format!("http://qualtrics.com/API/v3/surveys/{id}/response-schema"),
+        )
+        .with(
+            "title",
+            format!("JSON Schema {} ({id}) - Survey Response", survey.name),
+        )
+        .with(
+            "description",
+            format!("This is a schema for survey responses from {id}"),
+        )
+        .with("type", "object")
+        .with("required", json!(required))
+        .with("properties", properties)
+}
+
+fn described(kind: &str, text: &str) -> Object {
+    Object::new().with("type", kind).with("description", text)
+}
+
+fn of_values(survey: &Survey) -> Object {
     let mut values = Object::new();
-    for metadata in METADATA
-        .iter()
-        .filter(|field| !(survey.anonymous && PERSONAL.contains(&field.key)))
-    {
-        values.push(metadata.key, of_metadata(metadata));
+    for metadata in &METADATA {
+        if !(survey.anonymous && PERSONAL.contains(&metadata.key)) {
+            values.push(metadata.key, of_metadata(metadata));
+        }
     }
     for field in &survey.fields {
         values.push(field.key.as_str(), of_field(field));
     }
     for extra in &survey.extras {
         let kind = if extra.is_score { "number" } else { "string" };
+        let property = named(&extra.text, "embeddedData", kind);
         values.push(
             extra.key.as_str(),
-            named(&extra.text, "embeddedData", kind).with("exportTag", extra.tag.as_str()),
+            property.with("exportTag", extra.tag.as_str()),
         );
     }
     for embedded in &survey.embedded {
+        let name = embedded.name.as_str();
         values.push(
-            embedded.name.as_str(),
-            named(&embedded.name, "embeddedData", "string")
-                .with("exportTag", embedded.name.as_str()),
+            name,
+            named(name, "embeddedData", "string").with("exportTag", name),
         );
     }
-    let described =
-        |kind: &str, text: &str| Object::new().with("type", kind).with("description", text);
-    let properties = Object::new()
-        .with("responseId", Object::new().with("type", "string"))
-        .with(
-            "displayedFields",
-            described("array", "A list of questions or question rows that were displayed to the survey respondent")
-                .with("items", json!({"type": "string"})),
-        )
-        .with(
-            "displayedValues",
-            described(
-                "object",
-                "A list of the possible answers shown to the survey respondent for each question or question row",
-            )
-            .with("additionalProperties", json!({"type": "array"})),
-        )
-        .with(
-            "labels",
-            described(
-                "object",
-                "The labels of the answers given by the survey respondent for each question or question row",
-            )
-            .with("additionalProperties", true),
-        )
-        .with("values", described("object", "The answers given by the survey respondent").with("properties", values));
-    Object::new()
-        .with("$schema", "https://json-schema.org/draft/2019-09/schema")
-        .with(
-            "$id",
-            format!(
-                "http://qualtrics.com/API/v3/surveys/{}/response-schema",
-                survey.id
-            ),
-        )
-        .with(
-            "title",
-            format!(
-                "JSON Schema {} ({}) - Survey Response",
-                survey.name, survey.id
-            ),
-        )
-        .with(
-            "description",
-            format!("This is a schema for survey responses from {}", survey.id),
-        )
-        .with("type", "object")
-        .with(
-            "required",
-            json!([
-                "values",
-                "displayedFields",
-                "displayedValues",
-                "labels",
-                "responseId"
-            ]),
-        )
-        .with("properties", properties)
+    values
 }
 
 fn named(text: &str, data_type: &str, kind: &str) -> Object {

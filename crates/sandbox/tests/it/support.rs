@@ -6,23 +6,23 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use axum::routing::any;
 use qualtrics_sandbox::{Handle, Limits, Options, Sandbox};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-pub const SURVEY: &str = "SV_22VlHYNeldrrrk1";
-pub const EVERY_TYPE: &str = "SV_0EveryTypeOfQst";
+pub(crate) const SURVEY: &str = "SV_22VlHYNeldrrrk1";
+pub(crate) const EVERY_TYPE: &str = "SV_0EveryTypeOfQst";
 
-pub struct TestSandbox {
-    pub base: String,
-    pub handle: Handle,
-    pub client: reqwest::Client,
+pub(crate) struct TestSandbox {
+    pub(crate) base: String,
+    pub(crate) handle: Handle,
+    pub(crate) client: reqwest::Client,
 }
 
 impl TestSandbox {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with(Options {
             limits: Limits::Off,
             ..Options::default()
@@ -30,7 +30,7 @@ impl TestSandbox {
         .await
     }
 
-    pub async fn with_faults(faults: &str) -> Self {
+    pub(crate) async fn with_faults(faults: &str) -> Self {
         let faults = faults.parse().expect("fault switches");
         Self::with(Options {
             faults,
@@ -40,7 +40,7 @@ impl TestSandbox {
         .await
     }
 
-    pub async fn with(options: Options) -> Self {
+    pub(crate) async fn with(options: Options) -> Self {
         let sandbox = Sandbox::bind(([127, 0, 0, 1], 0).into(), options)
             .await
             .expect("a free port");
@@ -49,6 +49,7 @@ impl TestSandbox {
         let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
+            .no_gzip()
             .timeout(Duration::from_secs(20))
             .build()
             .expect("a client");
@@ -59,22 +60,22 @@ impl TestSandbox {
         }
     }
 
-    pub fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+    pub(crate) fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         let method = method.parse().expect("a method");
         self.client
             .request(method, format!("{}{path}", self.base))
             .header("X-API-TOKEN", "sandbox-token")
     }
 
-    pub async fn get(&self, path: &str) -> (u16, Value) {
+    pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
         answer(self.request("GET", path)).await
     }
 
-    pub async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
         answer(self.request("POST", path).json(body)).await
     }
 
-    pub async fn subscribe(&self, survey: &str, url: &str, key: Option<&str>) -> String {
+    pub(crate) async fn subscribe(&self, survey: &str, url: &str, key: Option<&str>) -> String {
         let topics = format!("surveyengine.completedResponse.{survey}");
         let wish =
             json!({"topics": topics, "publicationUrl": url, "encrypt": false, "sharedKey": key});
@@ -84,7 +85,7 @@ impl TestSandbox {
     }
 }
 
-pub async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
+pub(crate) async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
     let response = request.send().await.expect("an answer");
     let status = response.status().as_u16();
     let text = response.text().await.expect("a body");
@@ -96,14 +97,14 @@ pub async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
 
 /// Something that callbacks are posted to.
 #[derive(Clone, Default)]
-pub struct Receiver {
-    pub url: String,
+pub(crate) struct Receiver {
+    pub(crate) url: String,
     received: Arc<Mutex<Vec<(String, String)>>>,
     refuse: Arc<Mutex<usize>>,
 }
 
 impl Receiver {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}/hook", listener.local_addr().expect("an address"));
         let receiver = Self {
@@ -118,12 +119,12 @@ impl Receiver {
     }
 
     /// The next so many callbacks are answered 503.
-    pub fn refuse(&self, count: usize) {
+    pub(crate) fn refuse(&self, count: usize) {
         *self.refuse.lock().expect("a lock") = count;
     }
 
     /// Bodies in the order in which they came.
-    pub fn bodies(&self) -> Vec<String> {
+    pub(crate) fn bodies(&self) -> Vec<String> {
         self.received
             .lock()
             .expect("a lock")
@@ -132,7 +133,7 @@ impl Receiver {
             .collect()
     }
 
-    pub fn methods(&self) -> Vec<String> {
+    pub(crate) fn methods(&self) -> Vec<String> {
         self.received
             .lock()
             .expect("a lock")
@@ -142,11 +143,7 @@ impl Receiver {
     }
 }
 
-async fn receive(
-    State(receiver): State<Receiver>,
-    method: axum::http::Method,
-    body: Bytes,
-) -> StatusCode {
+async fn receive(State(receiver): State<Receiver>, method: Method, body: Bytes) -> StatusCode {
     let body = String::from_utf8(body.to_vec()).expect("UTF-8");
     receiver
         .received
@@ -161,12 +158,12 @@ async fn receive(
     StatusCode::OK
 }
 
-pub fn recorded(name: &str) -> Value {
+pub(crate) fn recorded(name: &str) -> Value {
     let path = format!("{}/tests/recorded/{name}", env!("CARGO_MANIFEST_DIR"));
     serde_json::from_str(&std::fs::read_to_string(path).expect("a recorded file")).expect("JSON")
 }
 
-pub fn recorded_text(name: &str) -> String {
+pub(crate) fn recorded_text(name: &str) -> String {
     let path = format!("{}/tests/recorded/{name}", env!("CARGO_MANIFEST_DIR"));
     std::fs::read_to_string(path)
         .expect("a recorded file")
@@ -176,7 +173,7 @@ pub fn recorded_text(name: &str) -> String {
 
 /// Same keys, same JSON types, whatever the values; an array's elements must each be like a recorded one.
 #[track_caller]
-pub fn assert_shape(ours: &Value, theirs: &Value) {
+pub(crate) fn assert_shape(ours: &Value, theirs: &Value) {
     if let Err(difference) = same_shape(ours, theirs, "$") {
         panic!("{difference}");
     }
@@ -217,7 +214,7 @@ fn same_shape(ours: &Value, theirs: &Value, path: &str) -> Result<(), String> {
     }
 }
 
-pub fn kind(value: &Value) -> &'static str {
+pub(crate) fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "boolean",

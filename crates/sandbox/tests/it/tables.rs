@@ -1,0 +1,145 @@
+//! Tables: header rows and cells, compared with the recorded ones and with the documents.
+
+use serde_json::{Map, Value, json};
+
+use crate::files::csv;
+use crate::support::{EVERY_TYPE, TestSandbox, recorded, recorded_text};
+
+#[tokio::test]
+async fn the_recorded_csv_header_is_made_from_the_recorded_definition() {
+    let sandbox = TestSandbox::start().await;
+    let definition = recorded("survey-definition.beskar.json").to_string();
+    sandbox
+        .handle
+        .put_survey(&qualtrics_sandbox::Survey::from_json(&definition).unwrap());
+    sandbox
+        .handle
+        .complete(
+            "SV_3gbwq8aJgqPwQDP",
+            json!({"Q22": "one, \"two\"\nthree", "Q63": 2, "Q18": null}),
+        )
+        .unwrap();
+
+    let text = sandbox
+        .export(
+            "SV_3gbwq8aJgqPwQDP",
+            json!({"format": "csv", "useLabels": true}),
+        )
+        .await;
+
+    let theirs = recorded_text("export.uselabels.csv") + "\r\n";
+    assert_eq!(
+        text.lines().take(3).collect::<Vec<_>>(),
+        theirs.lines().take(3).collect::<Vec<_>>()
+    );
+    let lines = csv(&text);
+    let cell = |tag: &str| &lines[3][lines[0].iter().position(|name| name == tag).unwrap()];
+    assert_eq!(cell("Q22"), "one, \"two\"\nthree");
+    assert_eq!(cell("Q63"), "weekly");
+    assert_eq!(cell("Q18"), "");
+    assert_eq!(
+        (cell("Status").as_str(), cell("Finished").as_str()),
+        ("IP Address", "True")
+    );
+    assert_eq!(cell("RecordedDate").len(), "2020-02-20 01:17:20".len());
+    assert_eq!(cell("SolutionRevision"), "2");
+}
+
+/// Headers and ImportIds of the recorded survey whose map and file differ.
+#[tokio::test]
+async fn headers_of_every_type_follow_the_recorded_rules() {
+    let sandbox = TestSandbox::start().await;
+    for _ in 0..20 {
+        sandbox.handle.complete(EVERY_TYPE, json!({})).unwrap();
+    }
+
+    let lines = csv(&sandbox
+        .export(
+            EVERY_TYPE,
+            json!({"format": "csv", "includeDisplayOrder": true}),
+        )
+        .await);
+
+    let found = |tag: &str, import: Value| {
+        let columns = lines[0].iter().zip(&lines[2]);
+        columns
+            .filter(|(name, _)| *name == tag)
+            .any(|(_, text)| serde_json::from_str::<Value>(text).unwrap() == import)
+    };
+    for (tag, import) in [
+        ("Q4_10", json!({"ImportId": "QID4", "choiceId": "1"})),
+        ("Q4_99_TEXT", json!({"ImportId": "QID4_4_TEXT"})),
+        ("PII_1", json!({"ImportId": "QID10_1"})),
+        ("1", json!({"ImportId": "QID12_4"})),
+        ("SM1_11", json!({"ImportId": "QID12_11"})),
+        ("Q13_1_7", json!({"ImportId": "QID13_1", "choiceId": "3"})),
+        ("Q16#1_1", json!({"ImportId": "QID16#1_1"})),
+        (
+            "TIMING_1_First Click",
+            json!({"ImportId": "QID27_FIRST_CLICK"}),
+        ),
+        ("Browser_Operating System", json!({"ImportId": "QID28_OS"})),
+        (
+            "JJ4_1_199",
+            json!({"ImportId": "QID26_1", "choiceId": "199"}),
+        ),
+        ("1_1", json!({"ImportId": "1_QID30_1"})),
+        ("2_1", json!({"ImportId": "2_QID30_1"})),
+        ("Q2_DO_6", json!({"ImportId": "QID2_DO", "choiceId": "6"})),
+        ("SC0", json!({"ImportId": "SC_0everyTypeScor1"})),
+        (
+            "Q9 - Topics",
+            json!({"ImportId": "QID9_TEXT_a1b2c3d4e5Topics"}),
+        ),
+        ("Q6_NPS_GROUP", json!({"ImportId": "QID6_NPS_GROUP"})),
+    ] {
+        assert!(found(tag, import.clone()), "{tag} {import}");
+    }
+    assert_eq!(
+        lines[0].iter().filter(|tag| *tag == "Q7").count(),
+        2,
+        "two questions may have one tag"
+    );
+    assert!(
+        !lines[0].iter().any(|tag| tag == "Q34"),
+        "the trash is not exported"
+    );
+    assert!(lines.iter().all(|line| line.len() == lines[0].len()));
+    assert_eq!(lines.len(), 23);
+}
+
+/// Cell by cell: what the file shows is what the document says.
+#[tokio::test]
+async fn tables_and_documents_say_the_same() {
+    let sandbox = TestSandbox::start().await;
+    for _ in 0..30 {
+        sandbox.handle.complete(EVERY_TYPE, json!({})).unwrap();
+    }
+    let documents = sandbox.ndjson(EVERY_TYPE, json!({})).await;
+    let lines = csv(&sandbox.export(EVERY_TYPE, json!({"format": "csv"})).await);
+
+    let mut compared = 0;
+    for (line, document) in lines[3..].iter().zip(&documents) {
+        for (cell, import) in line.iter().zip(&lines[2]) {
+            let import: Map<String, Value> = serde_json::from_str(import).unwrap();
+            let key = import["ImportId"].as_str().unwrap();
+            let value = document["values"].get(key);
+            match (value, import.get("choiceId")) {
+                (None, _) => assert_eq!(cell, "", "{key}"),
+                (Some(Value::Array(list)), Some(_)) if list[0].is_string() => {
+                    assert!(
+                        cell.is_empty() || list.contains(&json!(cell)),
+                        "{key}: {cell} of {list:?}"
+                    );
+                }
+                (Some(Value::String(text)), None) if !key.ends_with("Date") => {
+                    assert_eq!(cell, text)
+                }
+                (Some(Value::Number(number)), None) => assert_eq!(*cell, number.to_string()),
+                _ => continue,
+            }
+            compared += 1;
+        }
+    }
+    assert!(compared > 1_000, "{compared}");
+}
