@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use crate::changes::Changes;
 use crate::config::{Config, Database, Webhook};
 use crate::http::{self, App};
-use crate::jobs::housekeeping;
+use crate::jobs::{Jobs, housekeeping};
 use crate::lifecycle::{DRAIN_DEADLINE, Lifecycle};
 use crate::pipeline::{Parts, Pipeline};
 use crate::qualtrics::{Qualtrics, QualtricsError};
@@ -167,6 +167,24 @@ pub fn open(config: &Config, role: Role, metrics: &Metrics) -> Result<Store, Ser
         Database::Sqlite(path) => Ok(Store::open_sqlite(path.clone(), role, metrics.clone())?),
         Database::Hana(_) => Err(ServiceError::Database),
     }
+}
+
+/// The parts of jobs that a command runs, beside `serve` or without it.
+///
+/// # Errors
+/// If the configuration can't be used.
+pub fn jobs(config: &Config, life: &Lifecycle) -> Result<Jobs, ServiceError> {
+    let metrics = Metrics::new();
+    let store = open(config, Role::Command, &metrics)?;
+    let qualtrics = Qualtrics::start(&config.qualtrics, metrics.clone(), life)?;
+    Ok(Jobs {
+        surveys: surveys(config, store.clone(), qualtrics.clone(), metrics.clone())?,
+        store,
+        qualtrics,
+        changes: Changes::default(),
+        metrics,
+        life: life.clone(),
+    })
 }
 
 /// The configured surveys.

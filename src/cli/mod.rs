@@ -1,11 +1,14 @@
 //! One file per command: arguments, one call, print.
 
+mod backfill;
 mod demo;
 pub mod error;
 pub mod output;
 mod replay;
 mod sandbox;
 mod serve;
+mod span;
+mod work;
 
 use std::path::PathBuf;
 
@@ -51,6 +54,8 @@ enum Command {
     Demo(demo::Demo),
     /// Runs the service.
     Serve(serve::Serve),
+    /// Loads all responses of a survey, or those of a span of time; goes on where it was interrupted.
+    Backfill(backfill::Backfill),
     /// Runs only the local stand-in for Qualtrics.
     Sandbox(sandbox::Sandbox),
     /// Signs recorded callbacks and posts them to a running service.
@@ -114,6 +119,7 @@ impl Cli {
             command => runtime()?.block_on(async {
                 match command {
                     Command::Demo(demo) => demo.run(&globals).await,
+                    Command::Backfill(backfill) => backfill.run(&globals).await,
                     Command::Serve(serve) => serve.run(&globals).await,
                     Command::Sandbox(sandbox) => sandbox.run().await,
                     Command::Replay(replay) => replay.run(&globals).await,

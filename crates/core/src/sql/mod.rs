@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::row::{Cell, ColumnName, TableName};
 use crate::time::Timestamp;
 
+pub mod bulk;
 pub mod changes;
 pub mod ddl;
 pub mod erased;
