@@ -551,13 +551,21 @@ impl Surveys {
 
     /// Counts what a document's digest is worth noticing.
     pub fn count(&self, survey: &SurveyId, digested: &Digested) {
-        if !digested.unknown.is_empty() {
-            let keys = u64::try_from(digested.unknown.len()).unwrap_or(u64::MAX);
-            self.0.metrics.unknown_keys(survey, keys);
+        let number = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
+        self.count_many(
+            survey,
+            number(digested.unknown.len()),
+            number(digested.truncated),
+        );
+    }
+
+    /// The same for many documents: keys that the definition does not have, and texts that were cut.
+    pub fn count_many(&self, survey: &SurveyId, unknown: u64, truncated: u64) {
+        if unknown > 0 {
+            self.0.metrics.unknown_keys(survey, unknown);
         }
-        if digested.truncated > 0 {
-            let cells = u64::try_from(digested.truncated).unwrap_or(u64::MAX);
-            self.0.metrics.cells_truncated(survey, cells);
+        if truncated > 0 {
+            self.0.metrics.cells_truncated(survey, truncated);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! One file per command: arguments, one call, print.
 
+mod backfill;
 mod check;
 mod demo;
 pub mod error;
@@ -12,9 +13,11 @@ mod replay;
 mod sandbox;
 mod schema;
 mod serve;
+mod span;
 mod subscription;
 mod survey;
 mod top;
+mod work;
 
 use std::path::PathBuf;
 
@@ -65,6 +68,8 @@ enum Command {
     Demo(demo::Demo),
     /// Runs the service.
     Serve(serve::Serve),
+    /// Loads all responses of a survey, or those of a span of time; goes on where it was interrupted.
+    Backfill(backfill::Backfill),
     /// Runs only the local stand-in for Qualtrics.
     Sandbox(sandbox::Sandbox),
     /// Signs recorded callbacks and posts them to a running service.
@@ -144,6 +149,7 @@ impl Cli {
             command => runtime()?.block_on(async {
                 match command {
                     Command::Demo(demo) => demo.run(&globals).await,
+                    Command::Backfill(backfill) => backfill.run(&globals).await,
                     Command::Serve(serve) => serve.run(&globals).await,
                     Command::Sandbox(sandbox) => sandbox.run().await,
                     Command::Replay(replay) => replay.run(&globals).await,

@@ -7,6 +7,7 @@
 )]
 
 mod commands;
+mod completeness;
 mod crash;
 mod process;
 mod store;
