@@ -9,6 +9,7 @@
 mod commands;
 mod completeness;
 mod crash;
+mod fixtures;
 mod process;
 mod store;
 mod webhook;
