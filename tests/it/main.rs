@@ -7,4 +7,9 @@
     reason = "tests and their helpers fail by panicking"
 )]
 
+mod access;
+mod events;
+mod identity;
+mod odata;
 mod store;
+mod support;
