@@ -1,5 +1,6 @@
 //! One file per command: arguments, one call, print.
 
+mod access;
 mod demo;
 pub mod error;
 pub mod output;
@@ -55,6 +56,8 @@ enum Command {
     Sandbox(sandbox::Sandbox),
     /// Signs recorded callbacks and posts them to a running service.
     Replay(replay::Replay),
+    /// Shows why somebody sees what they see.
+    Access(access::Access),
     /// Prints shell completions.
     #[command(
         after_help = "Example:\n  qualtrics-ingester completions bash > /etc/bash_completion.d/qualtrics-ingester"
@@ -117,6 +120,7 @@ impl Cli {
                     Command::Serve(serve) => serve.run(&globals).await,
                     Command::Sandbox(sandbox) => sandbox.run().await,
                     Command::Replay(replay) => replay.run(&globals).await,
+                    Command::Access(access) => access.run(&globals).await,
                     Command::Completions { .. } | Command::Man => Ok(()),
                 }
             }),

@@ -171,3 +171,16 @@ async fn without_a_rule_nobody_sees_rows() {
 
     assert!(client.keys("ProjectFeedback").await.is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_document_of_all_routes_names_only_routes() {
+    let service = TestService::start().await;
+    let client = service.anybody();
+
+    let document = client.get("/openapi.json", 200).await.json();
+
+    for path in document["paths"].as_object().unwrap().keys() {
+        let answer = client.request(Method::GET, path).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{path}");
+    }
+}
