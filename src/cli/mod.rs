@@ -1,5 +1,6 @@
 //! One file per command: arguments, one call, print.
 
+mod access;
 mod backfill;
 mod check;
 mod demo;
@@ -90,6 +91,8 @@ enum Command {
     Subscription(subscription::Subscription),
     /// Shows how a running service does, as it goes.
     Top(top::Top),
+    /// Shows why somebody sees what they see.
+    Access(access::Access),
     /// Prints shell completions.
     #[command(
         after_help = "Example:\n  qualtrics-ingester completions bash > /etc/bash_completion.d/qualtrics-ingester"
@@ -161,6 +164,7 @@ impl Cli {
                     Command::Inbox(inbox) => inbox.run(&globals).await,
                     Command::Link(link) => link.run(&globals).await,
                     Command::Subscription(subscription) => subscription.run(&globals).await,
+                    Command::Access(access) => access.run(&globals).await,
                     Command::Completions { .. } | Command::Man => Ok(()),
                 }
             }),

@@ -10,6 +10,7 @@ mod layers;
 mod me;
 mod metrics;
 mod odata;
+mod openapi;
 mod request_id;
 pub mod server;
 mod surveys_set;
@@ -80,7 +81,8 @@ impl App {
 pub fn router(app: App) -> Router {
     let mut router = Router::new()
         .merge(health::routes())
-        .merge(metrics::routes());
+        .merge(metrics::routes())
+        .merge(openapi::routes());
     if app.signing.is_some() {
         router = router.merge(webhook::routes());
     }
