@@ -168,7 +168,7 @@ impl Events {
                 continue;
             }
             let chunk = tokio::time::timeout(Duration::from_secs(20), self.response.chunk());
-            let chunk = chunk.await.expect("an event within 20 s").ok()??;
+            let chunk = chunk.await.unwrap().ok()??;
             self.text.push_str(std::str::from_utf8(&chunk).unwrap());
         }
     }
