@@ -3,12 +3,15 @@
 pub mod auth;
 mod batch;
 mod body;
+pub(crate) mod cards;
+mod dashboard;
 pub mod error;
 mod health;
 mod layers;
 mod me;
 mod metrics;
 mod odata;
+mod page;
 mod request_id;
 pub mod server;
 mod surveys_set;
@@ -109,7 +112,11 @@ pub fn router(app: App) -> Router {
 
 /// The routes to rows. Each of them takes a `Viewer`; with `AUTH=closed` there is none of them.
 fn data(app: &App) -> Router<App> {
-    let routes = Router::new().merge(odata::routes()).merge(me::routes());
+    let routes = Router::new()
+        .merge(odata::routes())
+        .merge(me::routes())
+        .merge(dashboard::routes())
+        .merge(cards::routes());
     let routes = routes.layer(middleware::from_fn(layers::time_out));
     match layers::cross_origin(&app.config.web) {
         Some(cross_origin) => routes.layer(cross_origin),
