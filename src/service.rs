@@ -109,6 +109,10 @@ impl Service {
             "housekeeping",
             housekeeping::run(store.clone(), config.inbox_retention, life.clone()),
         );
+        life.spawn_part(
+            "changes",
+            changes.clone().follow(store.clone(), life.clone()),
+        );
         life.spawn("definitions", prepare(surveys.clone()));
         let app = App {
             signing: config

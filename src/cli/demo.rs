@@ -260,7 +260,7 @@ impl Show {
     }
 
     async fn once(&self, globals: &Globals, responses: u32) -> Result<(), CliError> {
-        let mut changes = self.app.changes.subscribe();
+        let (mut changes, _) = self.app.changes.listen(&self.app.store).await?;
         for _ in 0..responses {
             self.complete()?;
         }
@@ -324,7 +324,7 @@ impl Show {
         output::line(format!(
             "  query            curl 'http://{addr}/odata/v4/feedback/{set}?$top=5&$orderby=RecordedDate%20desc&$count=true'"
         ));
-        let mut changes = self.app.changes.subscribe();
+        let (mut changes, _) = self.app.changes.listen(&self.app.store).await?;
         let mut latencies = Latencies::default();
         for _ in 0..FIRST_BURST {
             self.complete()?;

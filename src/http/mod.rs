@@ -6,6 +6,7 @@ mod body;
 pub(crate) mod cards;
 mod dashboard;
 pub mod error;
+mod events;
 mod health;
 mod layers;
 mod me;
@@ -114,6 +115,7 @@ pub fn router(app: App) -> Router {
 fn data(app: &App) -> Router<App> {
     let routes = Router::new()
         .merge(odata::routes())
+        .merge(events::routes())
         .merge(me::routes())
         .merge(dashboard::routes())
         .merge(cards::routes());

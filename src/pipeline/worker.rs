@@ -174,7 +174,7 @@ fn report(pipeline: &Pipeline, lease: &Lease, digested: &Digested, finished: Fin
             metrics.row_committed(survey, 1);
             measure(pipeline, event, &change, digested.recorded_at);
             tracing::debug!(%survey, %response, attempt, position = change.position, "row committed");
-            pipeline.parts.changes.publish(change);
+            pipeline.parts.changes.publish();
         }
         (Finished::LeaseLost, _) => metrics.event(EventOutcome::LeaseLost),
         (Finished::Superseded | Finished::Erased, _) => metrics.event(EventOutcome::Skipped),
