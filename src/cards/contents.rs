@@ -123,7 +123,7 @@ pub(super) fn content(card: &Card, kind: Kind) -> Value {
             card,
             &[
                 text("{{week.column}}", "{label}"),
-                bar("{{average.column}}"),
+                bar("{{average.column}}", "36%"),
                 nps(),
                 answers(),
             ],
@@ -132,7 +132,7 @@ pub(super) fn content(card: &Card, kind: Kind) -> Value {
             card,
             &[
                 text("{/dimension}", "{label}"),
-                bar("{{average.column}}"),
+                bar("{{average.column}}", "46%"),
                 answers(),
             ],
         ),
@@ -140,7 +140,7 @@ pub(super) fn content(card: &Card, kind: Kind) -> Value {
             card,
             &[
                 text("{{answer.column}}", "{label}"),
-                bar("{{share.column}}"),
+                bar("{{share.column}}", "40%"),
                 answers(),
             ],
         ),
@@ -148,7 +148,7 @@ pub(super) fn content(card: &Card, kind: Kind) -> Value {
             card,
             &[
                 text("{{group.column}}", "{label}"),
-                bar("{{share.column}}"),
+                bar("{{share.column}}", "40%"),
                 answers(),
             ],
         ),
@@ -156,20 +156,20 @@ pub(super) fn content(card: &Card, kind: Kind) -> Value {
             card,
             &[
                 text("{/dimension}", "{label}"),
-                bar("{{average.column}}"),
+                bar("{{average.column}}", "36%"),
                 nps(),
                 answers(),
                 json!({ "title": "{{last.column}}", "value": "{last}", "hAlign": "End", "visible": "{/hasLast}" }),
             ],
         ),
-        Kind::Comments | Kind::Live => json!({
-            "data": { "path": "/value" },
-            "item": {
-                "title": "{text}",
-                "description": "{about}",
-                "info": { "value": "{score}", "state": "{state}" },
-            },
-        }),
+        // Not a list: its items show one line each, and comments are longer than that.
+        Kind::Comments | Kind::Live => table(
+            card,
+            &[
+                json!({ "title": "{{comment.column}}", "value": "{text}", "width": "66%" }),
+                json!({ "title": "{/scoreTitle}", "value": "{score}", "identifier": true, "additionalText": "{about}" }),
+            ],
+        ),
     }
 }
 
@@ -200,10 +200,10 @@ fn text(title: &str, value: &str) -> Value {
     json!({ "title": title, "value": value, "identifier": true })
 }
 
-fn bar(title: &str) -> Value {
+fn bar(title: &str, width: &str) -> Value {
     json!({
         "title": title,
-        "width": "40%",
+        "width": width,
         "progressIndicator": { "percent": "{percent}", "text": "{figure}", "state": "{state}" },
     })
 }

@@ -65,10 +65,13 @@ impl Kind {
         match self {
             Self::Satisfaction | Self::TakeSurvey => "Object",
             Self::Trend => "Analytical",
-            Self::TrendTable | Self::Rating | Self::Distribution | Self::Nps | Self::Projects => {
-                "Table"
-            }
-            Self::Comments | Self::Live => "List",
+            Self::TrendTable
+            | Self::Rating
+            | Self::Distribution
+            | Self::Nps
+            | Self::Projects
+            | Self::Comments
+            | Self::Live => "Table",
         }
     }
 

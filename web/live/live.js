@@ -18,7 +18,7 @@ const hours = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-d
 const days = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
 const shown = new Set(); // keys on the page, to tell what is new
-const landings = []; // instants in milliseconds, for the chart
+const landings = new Map(); // set and key to an instant in milliseconds, for the chart
 let isFirst = true;
 
 class HttpError extends Error {
@@ -162,8 +162,7 @@ function surveyItem(survey, known) {
   const order = known?.recorded ? `&$orderby=${known.recorded}%20desc` : "";
   return element("li", {},
     element("div", { class: "top" }, element("h3", { dir: "auto" }, survey.Name), element("p", { class: "badge", "data-state": state }, text)),
-    element("table", {}, element("tbody", {}, ...facts.map(([name, fact]) =>
-      element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, fact))))),
+    element("dl", {}, ...facts.map(([name, fact]) => element("div", {}, element("dt", {}, name), element("dd", {}, fact)))),
     element("p", { class: "links" },
       known?.form ? element("a", { href: known.form, rel: "noopener", target: "_blank" }, "Fill in the survey") : null,
       element("a", { href: `${set}?$format=csv`, download: `${survey.EntitySet}.csv` }, "CSV"),
@@ -174,16 +173,16 @@ function showChart() {
   const now = Date.now();
   const buckets = (CHART_MINUTES * 60) / BUCKET_SECONDS;
   const oldest = now - CHART_MINUTES * 60_000;
-  while (landings.length > 0 && landings[0] < oldest) landings.shift();
+  for (const [key, at] of landings) if (at < oldest) landings.delete(key);
   const counts = new Array(buckets).fill(0);
-  for (const at of landings) counts[Math.min(buckets - 1, Math.floor((at - oldest) / (BUCKET_SECONDS * 1000)))] += 1;
+  for (const at of landings.values()) counts[Math.min(buckets - 1, Math.floor((at - oldest) / (BUCKET_SECONDS * 1000)))] += 1;
   const most = Math.max(4, ...counts);
   const width = 600 / buckets;
   const bars = counts.flatMap((count, index) => (count === 0 ? [] : [shape("rect", {
     x: index * width + 1, width: width - 2, y: 62 - (60 * count) / most, height: (60 * count) / most,
   })]));
   byId("chart").replaceChildren(byId("chart-title"), shape("line", { x1: 0, x2: 600, y1: 63, y2: 63 }), ...bars);
-  const total = `${whole.format(landings.length)} in ten minutes`;
+  const total = `${whole.format(landings.size)} in ten minutes`;
   byId("chart-total").textContent = total;
   byId("chart-title").textContent = `Responses: ${total}`;
 }
@@ -202,11 +201,10 @@ function connection(state, text) {
 /** What landed before the page was opened. */
 async function remember(surveys) {
   const since = new Date(Date.now() - CHART_MINUTES * 60_000).toISOString();
-  await Promise.all(surveys.filter((survey) => survey.recorded).map(async ({ set, recorded }) => {
-    const { value } = await odata(set, { $select: recorded, $filter: `${recorded} ge ${since}`, $orderby: `${recorded} desc` });
-    landings.push(...value.map((row) => Date.parse(row[recorded])));
+  await Promise.all(surveys.filter((survey) => survey.recorded).map(async ({ set, key, recorded }) => {
+    const { value } = await odata(set, { $select: `${key},${recorded}`, $filter: `${recorded} ge ${since}`, $orderby: `${recorded} desc` });
+    for (const row of value) landings.set(`${set}/${row[key]}`, Date.parse(row[recorded]));
   }));
-  landings.sort((one, other) => one - other);
 }
 
 let surveys = [];
@@ -266,8 +264,9 @@ function listen() {
   });
   stream.addEventListener("error", () => connection("amber", "connection lost, trying again"));
   stream.addEventListener("reset", () => rows());
-  stream.addEventListener("row", () => {
-    if (!isFirst) landings.push(Date.now());
+  stream.addEventListener("row", ({ data }) => {
+    const { set, key, changedAt } = JSON.parse(data);
+    if (!landings.has(`${set}/${key}`)) landings.set(`${set}/${key}`, Date.parse(changedAt));
     rows();
     figures();
   });

@@ -83,6 +83,7 @@ sap.ui.define([
         text: (key, ...values) => this.getCard().getTranslatedText(key, values),
         number: (value, digits) => NumberFormat.getFloatInstance({ maxFractionDigits: digits, minFractionDigits: digits }).format(value),
         instant: (text) => DateFormat.getDateTimeInstance({ style: "medium/short" }).format(new Date(text)),
+        ago: (text) => DateFormat.getDateTimeInstance({ relative: true, relativeScale: "auto", relativeStyle: "narrow" }).format(new Date(text)),
         day: (text) => DateFormat.getDateInstance({ style: "medium", UTC: true }).format(new Date(`${text}T00:00:00Z`), true),
       };
     },

@@ -3,8 +3,9 @@
 sap.ui.define(["./Service"], function (Service) {
   "use strict";
 
-  const TEXT_CHARS = 500; // what a list shows of a comment
-  const GROUPS_MAX = 50;
+  const TEXT_CHARS = 300; // what a list shows of a comment
+  const GROUPS_MAX = 12; // rows of a table; its CSV has all
+  const VALUES_MAX = 100; // of a filter
   const DAY_MS = 86400000;
   const CHOICES = ["single-choice", "matrix-choice"];
 
@@ -77,10 +78,13 @@ sap.ui.define(["./Service"], function (Service) {
 
   function count(view, n, words) {
     const text = n === 1 ? view.text(`${words}.one`) : view.text(`${words}.many`, view.number(n, 0));
-    return words === "n" && n < view.parameters.minimum ? view.text("few", text) : text;
+    return words === "n" ? named(view, n, text) : text;
   }
 
   const isFew = (view, n) => n < view.parameters.minimum;
+
+  /** A figure, with a warning if it is one of few answers. */
+  const named = (view, n, figure) => (isFew(view, n) ? view.text("few", figure) : figure);
 
   /** How good a figure is against the target: 2 good, 1 close, 0 bad. */
   function grade(view, figure, range) {
@@ -206,7 +210,7 @@ sap.ui.define(["./Service"], function (Service) {
   Figures.trend = async function (view) {
     const figures = await weeks(view);
     figures.value.forEach((row) => {
-      row.label = isFew(view, row.n) ? view.text("few", row.label) : row.label;
+      row.label = named(view, row.n, row.label);
     });
     return figures;
   };
@@ -224,10 +228,10 @@ sap.ui.define(["./Service"], function (Service) {
     return {
       label: label === null || label === "" ? view.text("nothing") : String(label),
       percent: has ? Math.min(100, Math.max(0, (100 * (row.average - start)) / (asked.best - start))) : 0,
-      figure: has ? view.number(row.average, 2) : "–",
+      figure: has ? named(view, row.n, view.number(row.average, 2)) : "–",
       state: has ? rowState(view, row.n, row.average, asked.best - asked.worst) : "None",
       nps: row.nps === null || row.nps === undefined ? "–" : view.number(row.nps, 0),
-      count: isFew(view, row.n) ? count(view, row.n, "n") : view.number(row.n, 0),
+      count: view.number(row.n, 0),
     };
   }
 
@@ -303,7 +307,7 @@ sap.ui.define(["./Service"], function (Service) {
       hasLast: Boolean(last),
       csv: await view.service.csv(view.survey.EntitySet, where),
       value: rows.map((row) => Object.assign(bar(view, asked || { worst: 0, best: 1 }, row, row[dimension.label]), {
-        last: row.last ? view.instant(row.last) : "–",
+        last: row.last ? view.ago(row.last) : "–",
         where: all([where, `${dimension.label} eq ${literal(row[dimension.label])}`]),
       })),
     };
@@ -337,6 +341,7 @@ sap.ui.define(["./Service"], function (Service) {
     return {
       subtitle: view.parameters.about || subtitle(view, texts.text),
       status: count(view, total, "comments"),
+      scoreTitle: view.text("score.column"),
       newer: page > 0,
       older: (page + 1) * size < total,
       csv: await view.service.csv(view.survey.EntitySet, $filter),
@@ -344,7 +349,6 @@ sap.ui.define(["./Service"], function (Service) {
         text: beginning(row[texts.property]),
         about: [dimension && row[dimension.label], at && row[at] && view.instant(row[at])].filter(Boolean).join(" · "),
         score: score && row[score.label] !== null ? String(row[score.label]) : "",
-        state: "None",
       })),
     };
   }
@@ -359,7 +363,7 @@ sap.ui.define(["./Service"], function (Service) {
       return [];
     }
     const rows = await aggregate(view, `${dimension.label} ne null`, [dimension.label], ["$count as n"],
-      { $orderby: "n desc", $top: GROUPS_MAX });
+      { $orderby: "n desc", $top: VALUES_MAX });
     const values = rows.map((row) => String(row[dimension.label])).filter(Boolean).sort();
     return [{ key: "", title: view.text("all", dimension.text) }].concat(values.map((value) => ({ key: value, title: value })));
   };

@@ -10,6 +10,7 @@ sap.ui.define([
   "use strict";
 
   const root = new URL("..", document.baseURI).href.replace(/\/$/, "");
+  const WIDE = ["projects", "live", "comments"];
   const byId = (id) => document.getElementById(id);
 
   async function getJson(url) {
@@ -102,6 +103,7 @@ sap.ui.define([
     const form = element("div", { class: "settings" });
     const details = element("details", {}, element("summary", {}, `Settings of ${name}`), form);
     const section = element("section", { "data-card": name, "aria-label": name }, place, details);
+    section.classList.toggle("wide", WIDE.includes(name));
     byId("cards").append(section);
     const card = new Card({ manifest: new URL(`${name}/manifest.json`, document.baseURI).href, host: where });
     card.placeAt(place);
