@@ -17,6 +17,8 @@ use crate::config::{Auth, Config, Database, Webhook};
 use crate::http::{self, App};
 use crate::identity::{Identity, IdentityError};
 use crate::jobs::housekeeping;
+use crate::jobs::instances::Announcer;
+use crate::jobs::subscriptions::{Subscriptions, Wish};
 use crate::lifecycle::{DRAIN_DEADLINE, Lifecycle};
 use crate::model::Models;
 use crate::pipeline::{Parts, Pipeline};
@@ -114,6 +116,7 @@ impl Service {
             changes.clone().follow(store.clone(), life.clone()),
         );
         life.spawn("definitions", prepare(surveys.clone()));
+        start_subscriptions(&config, &store, &qualtrics, &metrics, &life)?;
         let app = App {
             signing: config
                 .events
@@ -231,6 +234,53 @@ pub fn surveys(
         metrics,
         pseudonym_key,
     ))
+}
+
+/// Tells the other instances of this one, and keeps the subscriptions where that is wanted.
+fn start_subscriptions(
+    config: &Config,
+    store: &Store,
+    qualtrics: &Qualtrics,
+    metrics: &Metrics,
+    life: &Lifecycle,
+) -> Result<(), ServiceError> {
+    let announcer = Announcer::new(
+        config,
+        pseudonym_fingerprint(config)?,
+        store.clone(),
+        qualtrics.clone(),
+        metrics.clone(),
+        life.clone(),
+    );
+    life.spawn_part("instances", announcer.run());
+    if !config.ensure_subscriptions {
+        return Ok(());
+    }
+    // What is missing for it, `Config::check_serve` has said.
+    if let Ok(wish) = Wish::of(config) {
+        let subscriptions = Subscriptions::new(wish, store.clone(), qualtrics.clone());
+        life.spawn_part(
+            "subscriptions",
+            subscriptions.keep(metrics.clone(), life.clone()),
+        );
+    }
+    Ok(())
+}
+
+/// The fingerprint of `PSEUDONYM_KEY`, where a survey uses it.
+///
+/// # Errors
+/// If the key is too short.
+pub fn pseudonym_fingerprint(config: &Config) -> Result<Option<String>, ServiceError> {
+    let used = config
+        .surveys
+        .iter()
+        .any(|survey| !survey.pseudonymize.is_empty());
+    let key = config.pseudonym_key.as_ref().filter(|_| used);
+    let key = key
+        .map(|key| key.expose_secret().parse::<PseudonymKey>())
+        .transpose()?;
+    Ok(key.map(|key| key.fingerprint()))
 }
 
 fn signing(webhook: &Webhook) -> Signing {

@@ -21,7 +21,7 @@ const BODY_BYTES_MAX: usize = 1024 * 1024;
 
 /// Answers a batch.
 pub(super) async fn serve(reading: Reading, headers: &HeaderMap, body: Body) -> Response {
-    let body = match body::read(headers, body, BODY_BYTES_MAX).await {
+    let body = match body::read(body, BODY_BYTES_MAX).await {
         Ok(body) => body,
         Err(error) => return error.into_response(),
     };

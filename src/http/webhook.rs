@@ -40,7 +40,7 @@ async fn receive(
     let Some(signing) = app.signing.clone() else {
         return super::not_found().await.into_response();
     };
-    let body = match super::body::read(&headers, body, BODY_BYTES_MAX).await {
+    let body = match super::body::read(body, BODY_BYTES_MAX).await {
         Ok(body) => body,
         Err(error) => return refuse(&app, error),
     };

@@ -194,6 +194,12 @@ impl StoreError {
         matches!(self.kind, Kind::Io | Kind::Corrupt | Kind::Unavailable)
     }
 
+    /// Whether another process holds a lock at the moment.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.kind == Kind::Busy
+    }
+
     /// Whether a table is missing.
     #[must_use]
     pub fn is_missing_table(&self) -> bool {

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use crate::inbox::whole_milliseconds;
 use crate::row::{Cell, ColumnName, ColumnType, TableName};
 use crate::time::Timestamp;
 
@@ -132,7 +133,18 @@ fn number(value: impl Into<i64>) -> Cell {
     Cell::Integer(value.into())
 }
 
-/// An instant as a cell, NULL where there is none.
+/// An instant of our own tables: whole milliseconds, so that all texts of one column have one length and sort as the
+/// instants do.
+fn stamp(value: Timestamp) -> Cell {
+    Cell::Timestamp(whole_milliseconds(value))
+}
+
+/// The same, NULL where there is none.
+fn when(value: Option<Timestamp>) -> Cell {
+    value.map_or(Cell::Null, stamp)
+}
+
+/// An instant as a cell, as precise as it is, NULL where there is none.
 fn instant(value: Option<Timestamp>) -> Cell {
     value.map_or(Cell::Null, Cell::Timestamp)
 }
