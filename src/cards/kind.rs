@@ -1,6 +1,6 @@
 //! The kinds of cards, and what each needs of a survey's table.
 
-use super::Answers;
+use super::{Answers, texts};
 
 /// What a card shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -57,6 +57,12 @@ impl Kind {
             Self::Projects => "projects",
             Self::TakeSurvey => "take-survey",
         }
+    }
+
+    /// Its title in the first language.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        texts::text(&format!("{}.title", self.name())).unwrap_or(self.name())
     }
 
     /// The type of its manifest.

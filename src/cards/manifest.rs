@@ -23,7 +23,7 @@ pub(super) fn main(card: &Card, version: &str) -> Value {
     if card.kind == Kind::Comments {
         configuration.insert("filters".to_owned(), contents::filters());
     }
-    around(card, version, &card.id(), card.kind, configuration)
+    around(card, version, &card.id(), card.kind, &configuration)
 }
 
 /// The manifest of the comments behind a figure, where there are figures and comments.
@@ -42,7 +42,7 @@ pub(super) fn behind(card: &Card, version: &str) -> Option<Value> {
         );
     }
     let id = format!("{}.b", card.id());
-    Some(around(card, version, &id, Kind::Comments, configuration))
+    Some(around(card, version, &id, Kind::Comments, &configuration))
 }
 
 fn configuration(card: &Card) -> Map<String, Value> {
@@ -68,7 +68,7 @@ fn around(
     version: &str,
     id: &str,
     kind: Kind,
-    configuration: Map<String, Value>,
+    configuration: &Map<String, Value>,
 ) -> Value {
     json!({
         "_version": FORMAT,

@@ -151,3 +151,6 @@ fn left_out(surveys: &[Answers]) -> Vec<LeftOut> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

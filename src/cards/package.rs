@@ -86,7 +86,7 @@ async fn files(deck: &Deck, version: &str) -> Result<Files, ZipError> {
         contents.push(json!({ "manifest": descriptor, "baseURL": base }));
         entities.push(entity(card, version));
     }
-    let manifest = manifest_of(deck, version, contents, entities);
+    let manifest = manifest_of(deck, version, &contents, &entities);
     files.insert("manifest.json".to_owned(), pretty(&manifest));
     Ok(files)
 }
@@ -136,7 +136,7 @@ fn entity(card: &Card, version: &str) -> Value {
     })
 }
 
-fn manifest_of(deck: &Deck, version: &str, contents: Vec<Value>, entities: Vec<Value>) -> Value {
+fn manifest_of(deck: &Deck, version: &str, contents: &[Value], entities: &[Value]) -> Value {
     let vendor = "https://example.com/qualtrics-ingester";
     json!({
         "_version": "1.0.0",

@@ -1,4 +1,4 @@
-//! Files of ours as answers: a strong ETag, packed where that is asked for, and a policy that lets a page load what it
+//! Files of ours as answers: a strong tag, packed where that is asked for, and a policy that lets a page load what it
 //! is made of and nothing else.
 //!
 //! They are packed here and not by the layer around all answers, so that each encoding has a tag of its own.
