@@ -3,6 +3,8 @@
 pub mod auth;
 mod batch;
 mod body;
+pub(crate) mod cards;
+mod dashboard;
 pub mod error;
 mod events;
 mod health;
@@ -11,6 +13,7 @@ mod me;
 mod metrics;
 mod odata;
 mod openapi;
+mod page;
 mod request_id;
 pub mod server;
 mod surveys_set;
@@ -115,7 +118,9 @@ fn data(app: &App) -> Router<App> {
     let routes = Router::new()
         .merge(odata::routes())
         .merge(events::routes())
-        .merge(me::routes());
+        .merge(me::routes())
+        .merge(dashboard::routes())
+        .merge(cards::routes());
     let routes = routes.layer(middleware::from_fn(layers::time_out));
     match layers::cross_origin(&app.config.web) {
         Some(cross_origin) => routes.layer(cross_origin),
