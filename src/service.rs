@@ -13,6 +13,8 @@ use tokio::net::TcpListener;
 use crate::changes::Changes;
 use crate::config::{Config, Database, Webhook};
 use crate::http::{self, App};
+use crate::jobs::instances::Announcer;
+use crate::jobs::subscriptions::{Subscriptions, Wish};
 use crate::jobs::{Jobs, housekeeping};
 use crate::lifecycle::{DRAIN_DEADLINE, Lifecycle};
 use crate::pipeline::{Parts, Pipeline};
@@ -90,6 +92,7 @@ impl Service {
             housekeeping::run(store.clone(), config.inbox_retention, life.clone()),
         );
         life.spawn("definitions", prepare(surveys.clone()));
+        start_subscriptions(&config, &store, &qualtrics, &metrics, &life)?;
         let app = App {
             signing: config
                 .events
@@ -208,6 +211,53 @@ pub fn surveys(
         metrics,
         pseudonym_key,
     ))
+}
+
+/// Tells the other instances of this one, and keeps the subscriptions where that is wanted.
+fn start_subscriptions(
+    config: &Config,
+    store: &Store,
+    qualtrics: &Qualtrics,
+    metrics: &Metrics,
+    life: &Lifecycle,
+) -> Result<(), ServiceError> {
+    let announcer = Announcer::new(
+        config,
+        pseudonym_fingerprint(config)?,
+        store.clone(),
+        qualtrics.clone(),
+        metrics.clone(),
+        life.clone(),
+    );
+    life.spawn_part("instances", announcer.run());
+    if !config.ensure_subscriptions {
+        return Ok(());
+    }
+    // What is missing for it, `Config::check_serve` has said.
+    if let Ok(wish) = Wish::of(config) {
+        let subscriptions = Subscriptions::new(wish, store.clone(), qualtrics.clone());
+        life.spawn_part(
+            "subscriptions",
+            subscriptions.keep(metrics.clone(), life.clone()),
+        );
+    }
+    Ok(())
+}
+
+/// The fingerprint of `PSEUDONYM_KEY`, where a survey uses it.
+///
+/// # Errors
+/// If the key is too short.
+pub fn pseudonym_fingerprint(config: &Config) -> Result<Option<String>, ServiceError> {
+    let used = config
+        .surveys
+        .iter()
+        .any(|survey| !survey.pseudonymize.is_empty());
+    let key = config.pseudonym_key.as_ref().filter(|_| used);
+    let key = key
+        .map(|key| key.expose_secret().parse::<PseudonymKey>())
+        .transpose()?;
+    Ok(key.map(|key| key.fingerprint()))
 }
 
 fn signing(webhook: &Webhook) -> Signing {

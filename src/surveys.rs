@@ -13,8 +13,8 @@ use ingester_core::inbox::{self, Outcome, RawDocument, Reason};
 use ingester_core::mapping::{
     CodebookEntry, ColumnMap, MapNote, MapOptions, Mapped, PseudonymKey, ResponseDocument,
 };
-use ingester_core::row::{Cell, Column, ColumnName, ColumnType, Table};
-use ingester_core::sql;
+use ingester_core::row::{Cell, Column, ColumnName, ColumnType, Row, Table};
+use ingester_core::sql::{self, Dialect};
 use ingester_core::survey::{DefinitionAnswers, DefinitionError, SurveyDefinition};
 use ingester_core::time::Timestamp;
 use tokio::sync::Mutex;
@@ -148,6 +148,7 @@ pub struct CompiledSurvey {
     /// What changed against the codebook as it was.
     pub notes: Vec<MapNote>,
     pseudonym_key: Option<PseudonymKey>,
+    dialect: Dialect,
 }
 
 /// What a document came to.
@@ -191,25 +192,56 @@ impl CompiledSurvey {
                 recorded_at,
                 unknown,
                 truncated,
-            }) => Digested {
-                outcome: Outcome::Row(Arc::new(inbox::Mapped {
-                    table: self.table.clone(),
-                    row,
-                    raw: RawDocument {
+            }) => match self.inexact(&row) {
+                // A REAL would hold another number: rather no row than a wrong one.
+                Some(column) => dead(
+                    "decimal-precision",
+                    format!("column {column}: SQLite holds no more than 15 significant digits"),
+                ),
+                None => Digested {
+                    outcome: Outcome::Row(Arc::new(self.mapped(
+                        row,
                         recorded_at,
                         asked_at,
-                        digest: redacted.digest(),
-                        document: self
-                            .settings
-                            .keep_raw
-                            .then(|| redacted.as_json().to_owned()),
-                    },
-                })),
-                recorded_at,
-                unknown,
-                truncated: truncated.len(),
+                        &redacted,
+                    ))),
+                    recorded_at,
+                    unknown,
+                    truncated: truncated.len(),
+                },
             },
         }
+    }
+
+    fn mapped(
+        &self,
+        row: Row,
+        recorded_at: Option<Timestamp>,
+        asked_at: Timestamp,
+        redacted: &ResponseDocument,
+    ) -> inbox::Mapped {
+        inbox::Mapped {
+            table: self.table.clone(),
+            row,
+            raw: RawDocument {
+                recorded_at,
+                asked_at,
+                digest: redacted.digest(),
+                document: self
+                    .settings
+                    .keep_raw
+                    .then(|| redacted.as_json().to_owned()),
+            },
+        }
+    }
+
+    /// The column whose decimal the embedded store would round; HANA holds them all.
+    fn inexact(&self, row: &Row) -> Option<&ColumnName> {
+        let cells = row.0.iter().zip(&self.table.columns);
+        cells
+            .filter(|(cell, _)| self.dialect == Dialect::Sqlite && !cell.is_exact_in_sqlite())
+            .map(|(_, column)| &column.name)
+            .next()
     }
 }
 
@@ -396,6 +428,7 @@ impl Surveys {
             missing,
             notes,
             pseudonym_key: self.0.pseudonym_key.clone(),
+            dialect: self.0.store.dialect(),
         });
         *survey
             .compiled

@@ -6,8 +6,11 @@
 
 pub mod backfill;
 mod error;
+pub mod fingerprint;
 pub mod housekeeping;
+pub mod instances;
 mod runs;
+pub mod subscriptions;
 mod windows;
 
 pub use error::JobError;

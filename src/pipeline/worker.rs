@@ -116,7 +116,7 @@ async fn read_and_map(pipeline: &Pipeline, lease: &Lease) -> Result<Digested, Fa
         .await
         .map_err(Failure::Qualtrics)?;
     let document =
-        ResponseDocument::parse(&fetched.document, Some(response_id)).map_err(Failure::Document)?;
+        ResponseDocument::parse(&fetched.body, Some(response_id)).map_err(Failure::Document)?;
     let mut digested = survey.digest(&document, fetched.asked_at);
 
     parts.surveys.count(survey_id, &digested);

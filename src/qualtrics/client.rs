@@ -12,7 +12,7 @@ use secrecy::ExposeSecret as _;
 use tokio::time::Instant;
 use url::Url;
 
-use super::ask::{Answer, Budget, Call, Content, Endpoint};
+use super::ask::{Answer, Call, Content, Endpoint};
 use super::error::{CredentialKind, QualtricsError};
 use super::judge::{Outcome, Received};
 use super::limiter::Ending;
@@ -42,7 +42,7 @@ enum Credential {
 /// How a call ended.
 #[derive(Debug)]
 pub(super) struct Ended {
-    pub(super) budget: Budget,
+    pub(super) endpoint: Endpoint,
     pub(super) sent_at: Instant,
     pub(super) ending: Ending,
     pub(super) result: Result<Answer, QualtricsError>,
@@ -99,7 +99,7 @@ impl Client {
             Ok(prepared) => prepared,
             Err(error) => {
                 return Ended {
-                    budget: endpoint.budget(),
+                    endpoint,
                     sent_at: Instant::now(),
                     ending: Ending::Unsent,
                     result: Err(error),
@@ -122,7 +122,7 @@ impl Client {
             _ => false,
         };
         Ended {
-            budget: endpoint.budget(),
+            endpoint,
             sent_at,
             ending: outcome.ending,
             result: outcome.result,

@@ -13,7 +13,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use super::ask::{Answer, Ask, Budget};
+use super::ask::{Answer, Ask, Budget, Endpoint};
 use super::board::{Figures, Wishes};
 use super::client::{Client, Ended};
 use super::error::QualtricsError;
@@ -40,7 +40,7 @@ pub(super) type Call = Pin<Box<dyn Future<Output = Done> + Send>>;
 
 /// What is left of a call.
 pub(super) struct Done {
-    budget: Budget,
+    endpoint: Endpoint,
     sent_at: Instant,
     ending: Ending,
     again: Option<Queued>,
@@ -111,12 +111,12 @@ impl Lane {
     }
 
     /// The next ask, if one waits and may be sent.
-    fn next(&mut self, cap: Option<u32>, now: Instant) -> Option<Queued> {
+    fn next(&mut self, now: Instant) -> Option<Queued> {
         self.wake = None;
         if !self.queue.has_waiting() {
             return None;
         }
-        match self.limiter.admit(cap, now) {
+        match self.limiter.admit(now) {
             Admission::Now => self.queue.pop(),
             Admission::At(instant) => {
                 self.wake = Some(instant);
@@ -164,33 +164,22 @@ impl Dispatcher {
 
     fn dispatch(&mut self, now: Instant) {
         let wishes = *self.wishes.borrow_and_update();
-        let quota = wishes.quota(self.requests_per_minute);
-        let cap = wishes.cap(self.requests_per_minute);
-        let Self {
-            lanes,
-            client,
-            life,
-            in_flight,
-            metrics,
-            ..
-        } = self;
-        lanes.responses.limiter.set_quota(quota, now);
-        while let Some(queued) = lanes.responses.next(Some(cap), now) {
-            let waited = now.saturating_duration_since(queued.since);
-            if waited >= Duration::from_millis(1) {
-                metrics.rate_limit_wait(waited);
-            }
-            in_flight.push(send(client, life, queued));
-        }
-        for lane in lanes.all().into_iter().skip(1) {
-            while let Some(queued) = lane.next(None, now) {
-                in_flight.push(send(client, life, queued));
+        let responses = &mut self.lanes.responses.limiter;
+        responses.set_quota(wishes.quota(self.requests_per_minute), now);
+        responses.set_cap(wishes.cap(self.requests_per_minute));
+        for lane in self.lanes.all() {
+            while let Some(queued) = lane.next(now) {
+                let waited = now.saturating_duration_since(queued.since);
+                if waited >= Duration::from_millis(1) {
+                    self.metrics.rate_limit_wait(waited);
+                }
+                self.in_flight.push(send(&self.client, &self.life, queued));
             }
         }
     }
 
     fn finish(&mut self, done: Done) {
-        let lane = self.lanes.of(done.budget);
+        let lane = self.lanes.of(done.endpoint.budget());
         let now = Instant::now();
         let was_paused = lane.limiter.paused_until().is_some();
         lane.limiter.finish(done.sent_at, done.ending, now);
@@ -199,8 +188,9 @@ impl Dispatcher {
         {
             let seconds = until.saturating_duration_since(now).as_secs();
             tracing::warn!(
-                budget = ?done.budget,
-                "Qualtrics limits our rate: paused for {seconds} s, then slower"
+                endpoint = done.endpoint.name(),
+                "Qualtrics limits our rate of {}: paused for {seconds} s, then slower",
+                done.endpoint
             );
         }
         if let Some(queued) = done.again {
@@ -217,9 +207,8 @@ impl Dispatcher {
     }
 
     fn publish(&mut self, now: Instant) {
-        let cap = self.wishes.borrow().cap(self.requests_per_minute);
         let lane = &mut self.lanes.responses;
-        let calls_left = lane.limiter.calls_left(Some(cap), now);
+        let calls_left = lane.limiter.calls_left(now);
         let reads_in_window = lane.limiter.occupied();
         let waiting = lane.queue.waiting();
         let paused_until = lane.limiter.paused_until();
@@ -240,15 +229,23 @@ impl Dispatcher {
     }
 }
 
-/// Sends one ask in a task of its own. Whoever asked may have gone meanwhile; then nothing is sent.
+/// Sends one ask in a task of its own.
 fn send(client: &Arc<Client>, life: &Lifecycle, mut queued: Queued) -> Call {
     let client = Arc::clone(client);
-    let budget = queued.ask.what.endpoint().budget();
+    let endpoint = queued.ask.what.endpoint();
     let begun = Instant::now();
+    let aborting = life.aborting().clone();
+    let lost = Done {
+        endpoint,
+        sent_at: begun,
+        ending: Ending::Answered,
+        again: None,
+    };
     let call = life.spawn("qualtrics-call", async move {
-        let ended = client.call(&queued.ask.what).await;
+        let call = client.call(&queued.ask.what);
+        let ended = aborting.run_until_cancelled(call).await?;
         let Ended {
-            budget,
+            endpoint,
             sent_at,
             ending,
             result,
@@ -262,23 +259,16 @@ fn send(client: &Arc<Client>, life: &Lifecycle, mut queued: Queued) -> Call {
             answer(queued, result);
             None
         };
-        Done {
-            budget,
+        Some(Done {
+            endpoint,
             sent_at,
             ending,
             again,
-        }
-    });
-    // A panic is a bug, and must not keep its place in the window's count of calls in flight.
-    let or_lost = move |joined: Result<Done, tokio::task::JoinError>| {
-        joined.unwrap_or(Done {
-            budget,
-            sent_at: begun,
-            ending: Ending::Answered,
-            again: None,
         })
-    };
-    call.map(or_lost).boxed()
+    });
+    // A panic is a bug, and must not keep its place among the calls in flight.
+    call.map(|joined| joined.ok().flatten().unwrap_or(lost))
+        .boxed()
 }
 
 fn answer(queued: Queued, result: Result<Answer, QualtricsError>) {

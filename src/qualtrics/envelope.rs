@@ -4,10 +4,8 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use bytes::Bytes;
 use ingester_core::time::Timestamp;
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use super::ask::Endpoint;
 use super::error::QualtricsError;
@@ -85,12 +83,6 @@ pub(super) fn result<'a, T: Deserialize<'a>>(
         .map_err(|error| unexpected(endpoint, &error))
 }
 
-/// The bytes of `result`, not copied.
-pub(super) fn result_bytes(endpoint: Endpoint, body: &Bytes) -> Result<Bytes, QualtricsError> {
-    let raw: &RawValue = result(endpoint, body)?;
-    Ok(body.slice_ref(raw.get().as_bytes()))
-}
-
 /// Says where the JSON is not what it should be, never what stands there: that may be an answer.
 pub(super) fn unexpected(endpoint: Endpoint, error: &serde_json::Error) -> QualtricsError {
     let (line, column) = (error.line(), error.column());
@@ -146,16 +138,6 @@ mod tests {
     }
 
     #[test]
-    fn a_result_is_cut_out_without_a_copy() {
-        let body = Bytes::from_static(br#"{"meta":{}, "result": {"values":{}} }"#);
-
-        let result = result_bytes(Endpoint::Response, &body).unwrap();
-
-        assert_eq!(&result[..], br#"{"values":{}}"#);
-        assert_eq!(result.as_ptr(), body[22..].as_ptr());
-    }
-
-    #[test]
     fn what_is_wrong_with_json_is_told_without_its_content() {
         for (body, problem) in [
             (&br#"{"result":"secret"}"#[..], "another shape"),
@@ -194,6 +176,14 @@ mod tests {
             "GMT",
         ] {
             assert_eq!(seconds(garbage), None, "{garbage}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_retry_after_makes_us_wait_longer_than_a_quarter_of_an_hour(text in ".{0,40}") {
+            let now = "2026-01-31T12:00:00Z".parse().unwrap();
+            assert!(retry_after(&text, now).is_none_or(|wait| wait <= Duration::from_secs(900)));
         }
     }
 }

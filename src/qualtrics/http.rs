@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use reqwest::Response;
 use reqwest::header::{self, HeaderMap, HeaderValue};
+use tokio::sync::Semaphore;
 use url::{Host, Url};
 
 use super::ask::Endpoint;
@@ -86,6 +87,10 @@ fn is_loopback(base: &Url) -> bool {
     }
 }
 
+/// Memory belongs to the process: bodies larger than this are read two at a time, however many calls are in flight.
+const LARGE_BODY_BYTES: usize = 256 * 1024;
+static LARGE_BODIES: Semaphore = Semaphore::const_new(2);
+
 /// Reads a body, as long as it stays within the endpoint's limit. The limit counts unpacked bytes, so that a small
 /// answer can't become a large one.
 pub(super) async fn body(
@@ -117,9 +122,13 @@ pub(super) async fn body(
     };
     let mut body = BytesMut::from(first);
     let mut chunk = Some(second);
+    let mut turn = None;
     while let Some(bytes) = chunk {
         if body.len() + bytes.len() > limit_bytes {
             return Err(too_large);
+        }
+        if body.len() > LARGE_BODY_BYTES && turn.is_none() {
+            turn = LARGE_BODIES.acquire().await.ok();
         }
         body.extend_from_slice(&bytes);
         chunk = next().await?;

@@ -26,6 +26,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(super) struct Limiter {
     quota: u32,
+    /// What limits the window further, for now.
+    cap: u32,
     /// A larger quota, and when it begins.
     grown: Option<(u32, Instant)>,
     in_flight: u32,
@@ -75,6 +77,7 @@ impl Limiter {
     pub(super) fn new(quota: u32) -> Self {
         Self {
             quota: quota.max(1),
+            cap: u32::MAX,
             grown: None,
             in_flight: 0,
             leaving: VecDeque::new(),
@@ -94,19 +97,27 @@ impl Limiter {
         if quota <= self.quota {
             self.quota = quota;
             self.grown = None;
-        } else if self.grown.is_none_or(|(waiting, _)| waiting != quota) {
-            let from = self.grown.map_or(now + WINDOW, |(_, from)| from);
+        } else {
+            let from = match self.grown {
+                Some((waiting, from)) if quota <= waiting => from,
+                _ => now + WINDOW,
+            };
             self.grown = Some((quota, from));
         }
     }
 
-    /// Takes a place for one call, if there is one. `cap` limits the window further, for now.
-    pub(super) fn admit(&mut self, cap: Option<u32>, now: Instant) -> Admission {
+    /// Limits the window further, for now; may leave nothing.
+    pub(super) fn set_cap(&mut self, cap: u32) {
+        self.cap = cap;
+    }
+
+    /// Takes a place for one call, if there is one.
+    pub(super) fn admit(&mut self, now: Instant) -> Admission {
         self.settle(now);
         if let Some(until) = self.pause {
             return Admission::At(until);
         }
-        let allowed = self.allowed(cap, now);
+        let allowed = self.allowed(now);
         let occupied = self.occupied();
         if occupied >= allowed {
             return self.next_place(occupied - allowed, now);
@@ -142,12 +153,12 @@ impl Limiter {
     }
 
     /// How many more calls the current 60 seconds allow.
-    pub(super) fn calls_left(&mut self, cap: Option<u32>, now: Instant) -> u32 {
+    pub(super) fn calls_left(&mut self, now: Instant) -> u32 {
         self.settle(now);
         if self.pause.is_some() {
             return 0;
         }
-        self.allowed(cap, now).saturating_sub(self.occupied())
+        self.allowed(now).saturating_sub(self.occupied())
     }
 
     /// How many calls the current 60 seconds hold.
@@ -215,10 +226,10 @@ impl Limiter {
         }
     }
 
-    fn allowed(&self, cap: Option<u32>, now: Instant) -> u32 {
+    fn allowed(&self, now: Instant) -> u32 {
         let reduced = u64::from(self.quota) * u64::from(self.permille(now)) / 1000;
-        let reduced = u32::try_from(reduced).unwrap_or(u32::MAX).max(1);
-        cap.map_or(reduced, |cap| reduced.min(cap))
+        let reduced = u32::try_from(reduced).unwrap_or(u32::MAX);
+        reduced.max(1).min(self.cap)
     }
 
     fn permille(&self, now: Instant) -> u32 {

@@ -17,10 +17,8 @@ use super::{Qualtrics, envelope};
 /// A response as it was received.
 #[derive(Clone)]
 pub struct Fetched {
-    /// The whole answer.
+    /// The whole answer, envelope included. Its `result` has the shape of a line of an export.
     pub body: Bytes,
-    /// Its `result`, of the same shape as a line of an export: `{"responseId", "values", "labels", …}`.
-    pub document: Bytes,
     /// The instant before the call was sent.
     pub asked_at: Timestamp,
 }
@@ -58,9 +56,7 @@ impl Qualtrics {
         let answer = self.ask(call, priority).await?;
         let asked_at = answer.asked_at;
         let body = answer.body(endpoint)?;
-        let document = envelope::result_bytes(endpoint, &body)?;
-        let shape: Shape<'_> = serde_json::from_slice(&document)
-            .map_err(|error| envelope::unexpected(endpoint, &error))?;
+        let shape: Shape<'_> = envelope::result(endpoint, &body)?;
         let Some(values) = shape.values else {
             return Err(if shape.message.is_some() {
                 let said = envelope::meta(&body).map_or_else(Said::default, |meta| meta.said());
@@ -78,10 +74,6 @@ impl Qualtrics {
                 "another response than asked for",
             ));
         }
-        Ok(Fetched {
-            body,
-            document,
-            asked_at,
-        })
+        Ok(Fetched { body, asked_at })
     }
 }

@@ -3,10 +3,12 @@
 use ingester_core::id::SurveyId;
 use ingester_core::time::{Timestamp, parse_instant};
 use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 use url::Url;
 
 use super::ask::{Call, Endpoint, Priority};
 use super::error::QualtricsError;
+use super::said::excerpt;
 use super::{Qualtrics, envelope};
 
 /// A list longer than this is not one.
@@ -79,13 +81,17 @@ pub struct WhoAmI {
     /// Its kind of account.
     #[serde(default)]
     pub account_type: Option<String>,
+    /// What Qualtrics noted beside the answer: that another data centre would answer faster.
+    #[serde(skip)]
+    pub notice: Option<String>,
 }
 
 /// One page of a list.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Page<T> {
-    elements: Vec<T>,
+struct Page<'a> {
+    #[serde(borrow)]
+    elements: Vec<&'a RawValue>,
     #[serde(default)]
     next_page: Option<String>,
 }
@@ -118,7 +124,11 @@ impl Qualtrics {
     pub async fn whoami(&self) -> Result<WhoAmI, QualtricsError> {
         let endpoint = Endpoint::WhoAmI;
         let answer = self.ask(Call::WhoAmI, Priority::Live).await?;
-        envelope::result(endpoint, &answer.body(endpoint)?)
+        let body = answer.body(endpoint)?;
+        let mut who: WhoAmI = envelope::result(endpoint, &body)?;
+        let meta = envelope::meta(&body).unwrap_or_default();
+        who.notice = meta.notice.map(|notice| excerpt(&notice).into());
+        Ok(who)
     }
 
     /// Reads a list page by page.
@@ -130,14 +140,22 @@ impl Qualtrics {
         let mut all = Vec::new();
         let mut next = None;
         for _ in 0..PAGES_MAX {
-            let answer = self.ask(call(next), Priority::Live).await?;
-            let page: Page<T> = envelope::result(endpoint, &answer.body(endpoint)?)?;
-            all.extend(page.elements);
+            let answer = self.ask(call(next.clone()), Priority::Live).await?;
+            let body = answer.body(endpoint)?;
+            let page: Page<'_> = envelope::result(endpoint, &body)?;
+            all.extend(
+                page.elements
+                    .into_iter()
+                    .filter_map(|element| read(endpoint, element)),
+            );
             let Some(url) = page.next_page else {
                 return Ok(all);
             };
             let url = Url::parse(&url)
                 .map_err(|_| QualtricsError::bad(endpoint, "a next page that is no URL"))?;
+            if next.as_ref() == Some(&url) {
+                return Err(QualtricsError::bad(endpoint, "a page that follows itself"));
+            }
             next = Some(url);
         }
         Err(QualtricsError::bad(
@@ -145,6 +163,16 @@ impl Qualtrics {
             format!("a list of more than {PAGES_MAX} pages"),
         ))
     }
+}
+
+/// One element. One that can't be read must not hide the others.
+fn read<T: for<'de> Deserialize<'de>>(endpoint: Endpoint, element: &RawValue) -> Option<T> {
+    serde_json::from_str(element.get())
+        .inspect_err(|error| {
+            let error = envelope::unexpected(endpoint, error);
+            tracing::warn!(error = %error, "left out of the list: {error}");
+        })
+        .ok()
 }
 
 /// An instant, if it is one.

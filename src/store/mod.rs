@@ -266,6 +266,26 @@ impl Store {
             .await
     }
 
+    /// Runs statements and then a query, answers its rows, and takes everything back: proof without a trace.
+    ///
+    /// # Errors
+    /// If one of them fails, as it would have in earnest.
+    pub async fn rehearse(
+        &self,
+        statements: Vec<Statement>,
+        look: Statement,
+        kinds: &[ColumnType],
+    ) -> Result<Vec<Box<[Cell]>>, StoreError> {
+        let kinds = kinds.to_vec();
+        self.write_patiently(|reply| Write::Rehearse {
+            statements,
+            look,
+            kinds,
+            reply,
+        })
+        .await
+    }
+
     /// Asks; rows come in chunks while they are read.
     ///
     /// # Errors

@@ -268,6 +268,16 @@ impl Metrics {
             .set(at.as_duration().as_secs_f64());
     }
 
+    /// When the previous key last verified a callback in this process, if it did.
+    #[must_use]
+    pub fn previous_key_last_used(&self) -> Option<Timestamp> {
+        let seconds = self.previous_key_last_used.get();
+        let since_epoch = Duration::try_from_secs_f64(seconds).ok()?;
+        (seconds > 0.0)
+            .then(|| Timestamp::UNIX_EPOCH.checked_add(since_epoch).ok())
+            .flatten()
+    }
+
     /// A row was committed.
     pub fn row_committed(&self, survey: &SurveyId, rows: u64) {
         self.rows_upserted

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use bigdecimal::BigDecimal;
+use bigdecimal::{BigDecimal, ToPrimitive as _};
 use jiff::civil;
 
 use crate::time::Timestamp;
@@ -27,6 +27,29 @@ pub enum Cell {
     Timestamp(Timestamp),
     /// A text of NVARCHAR and NCLOB columns.
     Text(String),
+}
+
+impl Cell {
+    /// Whether SQLite gives the value back as it was written. It keeps a DECIMAL column's values as 64-bit whole numbers
+    /// or as doubles, and a double holds 15 significant digits for certain; so what has more, and is no whole number of 64
+    /// bits, is refused (`decimal-precision`) rather than altered.
+    /// Source: SQLite documentation, "Datatypes In SQLite", 3.1 (column affinity NUMERIC).
+    #[must_use]
+    pub fn is_exact_in_sqlite(&self) -> bool {
+        match self {
+            Self::Decimal(value) => {
+                let value = value.normalized();
+                value.digits() <= 15 || (value.is_integer() && value.to_i64().is_some())
+            }
+            Self::Null
+            | Self::Boolean(_)
+            | Self::Integer(_)
+            | Self::Double(_)
+            | Self::Date(_)
+            | Self::Timestamp(_)
+            | Self::Text(_) => true,
+        }
+    }
 }
 
 /// A column's type, as declared in either database.
@@ -253,12 +276,20 @@ pub struct Table {
 }
 
 impl Table {
-    /// Where the key stands in a row.
+    /// Where the key stands in a row. A table that existed before may spell it in other letter case.
     #[must_use]
     pub fn key_index(&self) -> Option<usize> {
-        self.columns
-            .iter()
-            .position(|column| column.name.as_ref() == ColumnName::RESPONSE_ID)
+        let is_key = |column: &Column| column.name.as_ref() == ColumnName::RESPONSE_ID;
+        let is_spelled = |column: &Column| {
+            column
+                .name
+                .as_ref()
+                .eq_ignore_ascii_case(ColumnName::RESPONSE_ID)
+        };
+        let columns = || self.columns.iter();
+        columns()
+            .position(is_key)
+            .or_else(|| columns().position(is_spelled))
     }
 }
 
@@ -298,6 +329,63 @@ mod tests {
         ] {
             assert!(text.parse::<TableName>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn sqlite_holds_fifteen_digits_and_whole_numbers_of_64_bits() {
+        let check = |text: &str, exact: bool| {
+            let cell = Cell::Decimal(text.parse().unwrap());
+            assert_eq!(cell.is_exact_in_sqlite(), exact, "{text}");
+        };
+        check("133.1", true);
+        check("-0.000001", true);
+        check("123456789.123456", true);
+        check("1234567890.123456", false);
+        check("9007199254740993", true);
+        check("9223372036854775807", true);
+        check("9223372036854775808", false);
+        check("100000000000000000000", true);
+        check("1.000000000000000000", true);
+    }
+
+    #[test]
+    fn what_is_exact_in_sqlite_comes_back() {
+        let database = rusqlite::Connection::open_in_memory().unwrap();
+        database
+            .execute_batch("CREATE TABLE T (D DECIMAL(20,6))")
+            .unwrap();
+        for text in ["133.1", "-0.000001", "123456789.123456", "9007199254740993"] {
+            let value: BigDecimal = text.parse().unwrap();
+
+            database.execute("DELETE FROM T", ()).unwrap();
+            database
+                .execute("INSERT INTO T VALUES (?)", [value.to_plain_string()])
+                .unwrap();
+
+            let read: String = database
+                .query_row("SELECT CAST(D AS TEXT) FROM T", (), |row| row.get(0))
+                .unwrap();
+            assert_eq!(read.parse::<BigDecimal>().unwrap(), value, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_key_is_found_however_it_is_spelled() {
+        let table = |names: &[&str]| Table {
+            name: "T".parse().unwrap(),
+            columns: names
+                .iter()
+                .map(|name| Column {
+                    name: name.parse().unwrap(),
+                    property: (*name).to_owned(),
+                    kind: ColumnType::NVarchar(100),
+                    nullable: false,
+                })
+                .collect(),
+        };
+        assert_eq!(table(&["ResponseId", "RESPONSEID"]).key_index(), Some(1));
+        assert_eq!(table(&["Q1", "ResponseId"]).key_index(), Some(1));
+        assert_eq!(table(&["Q1"]).key_index(), None);
     }
 
     #[test]

@@ -1,3 +1,5 @@
+//! The limiter under random arrivals.
+
 use proptest::prelude::*;
 
 use super::*;
@@ -6,7 +8,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 fn admitted(limiter: &mut Limiter, now: Instant) -> u32 {
     (0..)
-        .take_while(|_| limiter.admit(None, now) == Admission::Now)
+        .take_while(|_| limiter.admit(now) == Admission::Now)
         .fold(0, |count, _| count + 1)
 }
 
@@ -16,20 +18,17 @@ fn a_full_window_opens_exactly_when_the_oldest_call_leaves_it() {
     let mut limiter = Limiter::new(2);
     for second in [0, 10] {
         let now = start + SECOND * second;
-        assert_eq!(limiter.admit(None, now), Admission::Now);
+        assert_eq!(limiter.admit(now), Admission::Now);
         limiter.finish(now, Ending::Answered, now + SECOND);
     }
 
     let opens = start + SECOND * 61;
+    assert_eq!(limiter.admit(start + SECOND * 20), Admission::At(opens));
     assert_eq!(
-        limiter.admit(None, start + SECOND * 20),
+        limiter.admit(opens - Duration::from_nanos(1)),
         Admission::At(opens)
     );
-    assert_eq!(
-        limiter.admit(None, opens - Duration::from_nanos(1)),
-        Admission::At(opens)
-    );
-    assert_eq!(limiter.admit(None, opens), Admission::Now);
+    assert_eq!(limiter.admit(opens), Admission::Now);
 }
 
 #[test]
@@ -38,11 +37,11 @@ fn what_was_never_sent_is_not_counted() {
     let mut limiter = Limiter::new(1);
 
     for _ in 0..10 {
-        assert_eq!(limiter.admit(None, now), Admission::Now);
+        assert_eq!(limiter.admit(now), Admission::Now);
         limiter.finish(now, Ending::Unsent, now);
     }
 
-    assert_eq!(limiter.calls_left(None, now), 1);
+    assert_eq!(limiter.calls_left(now), 1);
 }
 
 #[test]
@@ -51,14 +50,14 @@ fn calls_in_flight_are_bounded() {
     let mut limiter = Limiter::new(1000);
 
     assert_eq!(admitted(&mut limiter, now), 8);
-    assert_eq!(limiter.admit(None, now), Admission::AfterAnother);
+    assert_eq!(limiter.admit(now), Admission::AfterAnother);
     limiter.finish(now, Ending::Answered, now);
-    assert_eq!(limiter.admit(None, now), Admission::Now);
+    assert_eq!(limiter.admit(now), Admission::Now);
 }
 
 /// Sends one call that is answered 429.
 fn limited(limiter: &mut Limiter, now: Instant, retry_after: Option<u64>) -> Duration {
-    assert_eq!(limiter.admit(None, now), Admission::Now);
+    assert_eq!(limiter.admit(now), Admission::Now);
     limiter.finish(
         now,
         Ending::Limited(retry_after.map(Duration::from_secs)),
@@ -87,7 +86,7 @@ fn the_second_429_in_a_row_pauses_for_a_minute_and_a_success_forgets_the_first()
     now += SECOND * 5;
     assert_eq!(limited(&mut limiter, now, None), SECOND * 60);
     now += SECOND * 60;
-    assert_eq!(limiter.admit(None, now), Admission::Now);
+    assert_eq!(limiter.admit(now), Admission::Now);
     limiter.finish(now, Ending::Answered, now);
     assert_eq!(limited(&mut limiter, now, None), SECOND * 5);
 }
@@ -103,11 +102,7 @@ fn eight_calls_that_meet_one_429_are_one() {
     }
 
     assert_eq!(limiter.paused_until(), Some(now + SECOND * 6));
-    assert_eq!(
-        limiter.calls_left(None, now + SECOND * 62),
-        100,
-        "halved once"
-    );
+    assert_eq!(limiter.calls_left(now + SECOND * 62), 100, "halved once");
 }
 
 #[test]
@@ -118,7 +113,7 @@ fn the_rate_is_halved_and_recovers_by_a_tenth_a_minute() {
     now += pause;
 
     let rates: Vec<_> = (0..7)
-        .map(|minute| limiter.calls_left(None, now + SECOND * 60 * minute))
+        .map(|minute| limiter.calls_left(now + SECOND * 60 * minute))
         .collect();
 
     assert_eq!(rates, [100, 120, 140, 160, 180, 200, 200]);
@@ -132,9 +127,9 @@ fn a_storm_leaves_a_tenth_of_the_rate() {
         now += limited(&mut limiter, now, None);
     }
 
-    assert_eq!(limiter.calls_left(None, now + SECOND * 59), 20);
+    assert_eq!(limiter.calls_left(now + SECOND * 59), 20);
     let recovered = now + SECOND * 60 * 9;
-    assert_eq!(limiter.calls_left(None, recovered), 200);
+    assert_eq!(limiter.calls_left(recovered), 200);
 }
 
 #[test]
@@ -143,10 +138,10 @@ fn a_smaller_quota_holds_at_once_a_larger_one_a_minute_later() {
     let mut limiter = Limiter::new(200);
 
     limiter.set_quota(100, now);
-    assert_eq!(limiter.calls_left(None, now), 100);
+    assert_eq!(limiter.calls_left(now), 100);
     limiter.set_quota(200, now);
-    assert_eq!(limiter.calls_left(None, now + SECOND * 59), 100);
-    assert_eq!(limiter.calls_left(None, now + SECOND * 60), 200);
+    assert_eq!(limiter.calls_left(now + SECOND * 59), 100);
+    assert_eq!(limiter.calls_left(now + SECOND * 60), 200);
 }
 
 /// One thing that happens to a limiter.
@@ -201,7 +196,7 @@ fn check(steps: Vec<Step>) -> Result<(), TestCaseError> {
                 }
             }
             Step::Send => loop {
-                match limiter.admit(None, now) {
+                match limiter.admit(now) {
                     Admission::Now => in_flight.push_back(now),
                     Admission::At(instant) => {
                         prop_assert!(instant > now);
@@ -255,7 +250,7 @@ proptest! {
         for limited in limits {
             let mut waits = 0;
             loop {
-                match limiter.admit(None, now) {
+                match limiter.admit(now) {
                     Admission::Now => break,
                     Admission::At(instant) => now = instant,
                     Admission::AfterAnother => prop_assert!(false, "nothing is in flight"),

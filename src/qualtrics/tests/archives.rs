@@ -216,3 +216,37 @@ async fn a_reader_may_be_dropped_and_begin_again() {
     assert_eq!(count, 5000);
     assert!(dropped > 100, "{dropped}");
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
+    /// Whatever happens to an archive on its way: its documents are right in the end, or it says that they are not.
+    #[test]
+    fn an_altered_archive_is_never_taken_for_a_whole_one(
+        changes in proptest::collection::vec((0..1_000_000_usize, proptest::num::u8::ANY), 1..4),
+        piece in 1..200_usize,
+    ) {
+        let content = b"{\"a\":1}\n{\"b\":\"text that is a little longer\"}\n".repeat(3);
+        for style in [Style::Whole, Style::Streamed, Style::Stored, Style::Large] {
+            let whole = now(archive(&content, style));
+            let mut altered = whole.to_vec();
+            for (place, byte) in &changes {
+                let place = place % altered.len();
+                altered[place] = *byte;
+            }
+
+            match now(read(altered.into(), piece)) {
+                Ok(documents) => assert_eq!(documents, now(read(whole, 4096)).unwrap()),
+                Err(error) => assert_eq!(error.code(), "export-damaged"),
+            }
+        }
+    }
+}
+
+/// Runs what waits for nobody.
+fn now<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    runtime.block_on(future)
+}

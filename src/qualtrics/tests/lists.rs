@@ -81,6 +81,40 @@ async fn pages_are_followed_on_our_own_host_only() {
 }
 
 #[tokio::test]
+async fn an_element_of_another_shape_does_not_hide_the_others() {
+    let body = format!(
+        r#"{{"result":{{"elements":[{{"id":"XX_1","name":"a"}},{{"id":"{SURVEY}","name":"b"}},7]}},"meta":{{}}}}"#
+    );
+    let peer = Peer::answering(move || json(200, body.clone())).await;
+
+    let surveys = peer.client().surveys().await.unwrap();
+
+    assert_eq!(surveys.len(), 1);
+    assert_eq!(surveys[0].id.as_ref(), SURVEY);
+}
+
+#[tokio::test]
+async fn a_page_that_follows_itself_ends_the_list() {
+    let next = Arc::new(Mutex::new(String::new()));
+    let served = Arc::clone(&next);
+    let peer = Peer::answering(move || {
+        let next = served.lock().unwrap().clone();
+        json(
+            200,
+            format!(r#"{{"result":{{"elements":[],"nextPage":"{next}"}},"meta":{{}}}}"#),
+        )
+    })
+    .await;
+    *next.lock().unwrap() = format!("{}API/v3/surveys?offset=1", peer.url);
+
+    assert_eq!(
+        peer.client().surveys().await.unwrap_err().code(),
+        "bad-answer"
+    );
+    assert_eq!(peer.asked().len(), 2);
+}
+
+#[tokio::test]
 async fn a_definition_does_without_what_is_refused_but_not_without_what_failed() {
     let schema_status = Arc::new(AtomicU32::new(404));
     let rest_status = Arc::new(AtomicU32::new(200));

@@ -18,6 +18,21 @@ async fn well() -> Peer {
     .await
 }
 
+async fn eventually(condition: impl Fn() -> bool) {
+    for _ in 0..1000 {
+        if condition() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("waited in vain");
+}
+
+fn waiting_in_all(client: &Qualtrics) -> usize {
+    let waiting = client.figures().waiting;
+    waiting.live + waiting.retry + waiting.reconcile + waiting.backfill
+}
+
 #[tokio::test]
 async fn those_that_wait_go_by_priority_and_the_newest_live_one_first() {
     let open = Arc::new(Notify::new());
@@ -45,9 +60,7 @@ async fn those_that_wait_go_by_priority_and_the_newest_live_one_first() {
     let mut all: Vec<_> = (0..8)
         .map(|n| ask(format!("R_first{n}"), Priority::Live))
         .collect();
-    while peer.asked().len() < 8 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    eventually(|| peer.asked().len() == 8).await;
     for (id, priority) in [
         ("R_backfill", Priority::Backfill),
         ("R_reconcile", Priority::Reconcile),
@@ -57,7 +70,8 @@ async fn those_that_wait_go_by_priority_and_the_newest_live_one_first() {
         ("R_live2", Priority::Live),
     ] {
         all.push(ask(id.to_owned(), priority));
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        let waiting = all.len() - 8;
+        eventually(|| waiting_in_all(&client) == waiting).await;
     }
     let waiting = client.figures().waiting;
     assert_eq!(
@@ -70,9 +84,7 @@ async fn those_that_wait_go_by_priority_and_the_newest_live_one_first() {
         (2, 2, 1, 1)
     );
     open.notify_one();
-    while peer.asked().len() < 14 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    eventually(|| peer.asked().len() == 14).await;
     open.notify_waiters();
     join_all(all).await;
 
@@ -142,29 +154,25 @@ async fn a_share_and_a_burst_leave_room_for_others() {
     let peer = well().await;
     let client = peer.client();
     client.read().await.unwrap();
-    let left = async |client: &Qualtrics| {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        client.figures().calls_left
+    let left = async |client: &Qualtrics, calls: u32| {
+        eventually(|| client.figures().calls_left == calls).await;
     };
 
-    assert_eq!(left(&client).await, 199);
+    left(&client, 199).await;
     let burst = client.burst();
-    assert_eq!(left(&client).await, 49);
+    left(&client, 49).await;
     drop(burst);
+    left(&client, 199).await;
     let share = |instances, reads_elsewhere| Share {
         instances: NonZeroU32::new(instances).unwrap(),
         reads_elsewhere,
     };
     client.set_share(share(4, 0));
-    assert_eq!(left(&client).await, 49);
+    left(&client, 49).await;
     client.set_share(share(4, 190));
-    assert_eq!(left(&client).await, 9);
+    left(&client, 9).await;
     client.set_share(share(1, 0));
-    assert_eq!(
-        left(&client).await,
-        49,
-        "more only when the others' calls have left the window"
-    );
+    left(&client, 49).await; // more only when the others' calls have left the window
 }
 
 #[tokio::test]
@@ -234,10 +242,10 @@ async fn a_stopping_client_ends_what_is_under_way_and_refuses_the_rest() {
     let client = Qualtrics::start(&settings, Metrics::new(), &life).unwrap();
 
     let (sent, waiting, ()) = tokio::join!(client.read(), client.read(), async {
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        eventually(|| waiting_in_all(&client) == 1 && peer.asked().len() == 1).await;
         life.stop();
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        open.notify_waiters();
+        eventually(|| waiting_in_all(&client) == 0).await;
+        open.notify_one();
     });
 
     assert!(sent.is_ok());

@@ -29,6 +29,7 @@ pub(super) enum Answer {
     Loaded(LoadReport),
     Erased(Erased),
     Ran(Vec<u64>),
+    Rehearsed(Vec<Box<[Cell]>>),
 }
 
 /// An event that is new or begins anew.
@@ -96,6 +97,12 @@ pub(super) fn apply(
                 .map(|statement| execute(connection, statement))
                 .collect::<Result<_, _>>()?,
         ),
+        Write::Rehearse {
+            statements,
+            look,
+            kinds,
+            reply: _,
+        } => Answer::Rehearsed(rehearse(connection, statements, look, kinds)?),
     })
 }
 
@@ -123,6 +130,21 @@ fn query(
         rows.push(super::cells(row, kinds)?);
     }
     Ok(rows)
+}
+
+fn rehearse(
+    connection: &Connection,
+    statements: &[Statement],
+    look: &Statement,
+    kinds: &[ColumnType],
+) -> Result<Vec<Box<[Cell]>>, StoreError> {
+    connection.execute_batch("SAVEPOINT rehearsal")?;
+    let seen = statements
+        .iter()
+        .try_for_each(|statement| execute(connection, statement).map(drop))
+        .and_then(|()| query(connection, look, kinds));
+    connection.execute_batch("ROLLBACK TO rehearsal; RELEASE rehearsal")?;
+    seen
 }
 
 fn accept(

@@ -50,6 +50,9 @@ pub(in crate::store) fn start(setup: Setup) -> Result<(), StoreError> {
         connection: None,
         _lock: locked,
     };
+    // Before anybody can ask: whoever reads finds our own tables there, or the reason why not.
+    let opened = writer.open();
+    writer.report(opened.err());
     let mut queue = setup.queue;
     std::thread::Builder::new()
         .name("sqlite-writer".to_owned())
@@ -71,8 +74,6 @@ struct Writer {
 
 impl Writer {
     fn run(&mut self, queue: &mut mpsc::Receiver<Write>) {
-        let opened = self.open();
-        self.report(opened.err());
         let mut writes = Vec::with_capacity(BATCH_MAX);
         while queue.blocking_recv_many(&mut writes, BATCH_MAX) > 0 {
             let begun = Instant::now();
@@ -232,5 +233,6 @@ fn reply(write: Write, answer: Result<Answer, StoreError>, owner: &Owner) {
         Write::Load { reply, .. } => answer_with!(reply, Answer::Loaded(report) => report),
         Write::Erase { reply, .. } => answer_with!(reply, Answer::Erased(erased) => erased),
         Write::Run { reply, .. } => answer_with!(reply, Answer::Ran(counts) => counts),
+        Write::Rehearse { reply, .. } => answer_with!(reply, Answer::Rehearsed(rows) => rows),
     }
 }

@@ -78,7 +78,11 @@ impl<'a> Candidates<'a> {
                 all.push(Candidate {
                     field: at,
                     choice: Some(choice),
-                    tag: format!("{}_{}", field.tag, choice.recode),
+                    tag: field
+                        .own_tags
+                        .get(&choice.id)
+                        .cloned()
+                        .unwrap_or_else(|| format!("{}_{}", field.tag, choice.recode)),
                     property: String::new(),
                     assigned: memory.of_choice(field, choice),
                     rank,
@@ -116,6 +120,7 @@ fn field_of(metadata: &metadata::Metadata) -> Field {
     Field {
         key: metadata.key.to_owned(),
         aliases,
+        own_tags: BTreeMap::new(),
         tag: metadata.tag.to_owned(),
         question: None,
         kind: Kind::Metadata,

@@ -51,9 +51,27 @@ impl<'a> Value<'a> {
             Self::Bool(true) => Cow::Borrowed("true"),
             Self::Bool(false) => Cow::Borrowed("false"),
             Self::Number(text) | Self::Text(text) => text,
-            Self::Json(text) => Cow::Borrowed(text),
+            Self::Json(text) => Cow::Owned(compact(text)),
         }
     }
+}
+
+/// JSON without the white space between its parts, which differs between a single read and an export of the same
+/// response. Everything else stays as written.
+fn compact(json: &str) -> String {
+    let mut compact = String::with_capacity(json.len());
+    let (mut in_text, mut escaped) = (false, false);
+    for character in json.chars() {
+        if !in_text && character.is_ascii_whitespace() {
+            continue;
+        }
+        if character == '"' && !escaped {
+            in_text = !in_text;
+        }
+        escaped = in_text && character == '\\' && !escaped;
+        compact.push(character);
+    }
+    compact
 }
 
 /// A cell, and whether its text was cut to fit.
@@ -331,6 +349,24 @@ mod tests {
         assert_eq!(
             fitted("{\"a\":1}", kind),
             Ok(Cell::Text("{\"a\":1}".to_owned()))
+        );
+    }
+
+    #[test]
+    fn structures_are_written_without_white_space() {
+        let check = |json: &str, expected: &str| {
+            assert_eq!(
+                fitted(json, ColumnType::NClob),
+                Ok(Cell::Text(expected.to_owned()))
+            );
+        };
+        check(
+            "[ 1.10 ,\n {\"a b\" : \"c \\\" d\"} ]",
+            "[1.10,{\"a b\":\"c \\\" d\"}]",
+        );
+        check(
+            "[\"\\\\\" , \"\\u0000\\ud800\"]",
+            "[\"\\\\\",\"\\u0000\\ud800\"]",
         );
     }
 

@@ -2,35 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bigdecimal::BigDecimal;
-
 use super::candidate::{Candidate, Candidates, Rank, keys};
-use super::cell::{cut, fit_decimal};
-use super::error::Misfit;
-use super::fill::{Member, Target};
-use super::number::Exact;
+use super::codebook::split_key;
+use super::column::{KEY, PSEUDONYM, TEXT, Trait, column_type, empty_cell, has_labels, is_scale};
 use super::redact::Redaction;
 use super::select::Selector;
-use super::{CodebookEntry, ColumnMap, MapNote, MapOptions, TEXT, is_scale};
-use crate::row::{Cell, Column, ColumnName, ColumnType, Table};
-use crate::survey::field::{Answer, Choice, Field, Spread};
-use crate::survey::metadata::{RECORDED_DATE_KEY, RESPONSE_ID_KEY};
+use super::target::{Target, Targets};
+use super::{CodebookEntry, ColumnMap, MapNote, MapOptions};
+use crate::row::{Column, ColumnName, Table};
+use crate::survey::field::Field;
+use crate::survey::metadata::{RECORDED_DATE_KEY, RESPONSE_ID_KEY, personal_of};
 use crate::survey::{DefinitionError, Kind, SurveyDefinition};
-
-/// What the map knows of a column beyond name and type.
-#[derive(Debug, Clone)]
-pub(super) struct Trait {
-    /// What an empty cell gets, or why it can't be empty.
-    pub(super) empty: Result<Cell, Misfit>,
-    /// Holds the answer's label.
-    pub(super) labelled: bool,
-    /// Only pseudonyms may get there.
-    pub(super) pseudonymized: bool,
-    /// The response's id.
-    pub(super) is_key: bool,
-    /// There though nobody asked for it.
-    pub(super) implied: bool,
-}
 
 pub(super) fn compile(
     definition: &SurveyDefinition,
@@ -41,6 +23,7 @@ pub(super) fn compile(
     let selector = Selector {
         definition,
         candidates: &candidates,
+        assigned,
     };
     let pseudonymized = pseudonymized(&selector, &options.pseudonymize)?;
     let selected = selected(&selector, options.columns.as_deref())?;
@@ -61,8 +44,9 @@ pub(super) fn compile(
     compilation.note_gone(assigned);
     let score = compilation.named(&selector, "score", options.score.as_deref())?;
     let comments = compilation.named(&selector, "comments", options.comments.as_deref())?;
-    let (targets, keys) = compilation.targets();
-    let redaction = redaction(&candidates, &selected, &pseudonymized);
+    let forgotten = compilation.forgotten();
+    let targets = Targets::of(definition, &candidates, &compilation.places, &forgotten);
+    let redaction = redaction(&selector, &selected, &pseudonymized, &options.pseudonymize);
     let Compilation {
         columns,
         codebook,
@@ -86,14 +70,13 @@ pub(super) fn compile(
         score: score.or_else(|| find(is_scale)),
         comments: comments.or_else(|| is_kind(Kind::Essay)),
         reads_labels: traits.iter().any(|column| column.labelled)
-            || targets.iter().any(Target::is_ambiguous),
+            || targets.targets.iter().any(Target::is_ambiguous),
         table: Table {
             name: options.table.clone(),
             columns,
         },
         codebook,
         traits,
-        keys,
         targets,
         previews: options.previews,
         missing_number: options.missing_number.clone(),
@@ -114,12 +97,10 @@ fn pseudonymized(
             let Some(candidate) = selector.candidates.all.get(at) else {
                 continue;
             };
-            let is_spread = candidate.choice.is_some();
-            let is_key = selector
-                .candidates
-                .field(candidate)
-                .is_some_and(|field| field.key == RESPONSE_ID_KEY);
-            if is_spread || is_key {
+            let is_needed = selector.candidates.field(candidate).is_some_and(|field| {
+                field.kind == Kind::Metadata && personal_of(&field.key).is_none()
+            });
+            if candidate.choice.is_some() || is_needed {
                 return Err(DefinitionError::NotPseudonymizable { tag: name.clone() });
             }
             fields.insert(candidate.field);
@@ -185,10 +166,12 @@ fn by_default(candidates: &Candidates<'_>, candidate: &Candidate<'_>) -> bool {
 /// Keys to remove and to replace. What is pseudonymised may stay in documents though it is no column: it says nothing,
 /// and a column added later is filled from there.
 fn redaction(
-    candidates: &Candidates<'_>,
+    selector: &Selector<'_, '_>,
     selected: &[(usize, bool)],
     pseudonymized: &BTreeSet<usize>,
+    names: &[String],
 ) -> Redaction {
+    let candidates = selector.candidates;
     let kept: BTreeSet<usize> = selected
         .iter()
         .filter_map(|(at, _)| candidates.all.get(*at))
@@ -203,6 +186,10 @@ fn redaction(
         if pseudonymized.contains(&at) {
             redaction.pseudonymize(keys(field), &field.tag);
         }
+    }
+    // Documents of before still hold what the survey no longer asks.
+    for entry in names.iter().flat_map(|name| selector.gone(name)) {
+        redaction.pseudonymize([entry.key.as_str()].into_iter(), &entry.tag);
     }
     redaction
 }
@@ -235,14 +222,11 @@ impl Compilation<'_, '_> {
         let pseudonymized = self.pseudonymized.contains(&candidate.field);
         let labelled = self.options.labels && !pseudonymized && has_labels(field);
         let is_key = field.key == RESPONSE_ID_KEY;
-        let kind = if is_key {
-            KEY
-        } else if pseudonymized {
-            PSEUDONYM
-        } else if labelled {
-            TEXT
-        } else {
-            column_type(field, self.definition.choices(field))
+        let kind = match (is_key, pseudonymized, labelled) {
+            (true, ..) => KEY,
+            (_, true, _) => PSEUDONYM,
+            (_, _, true) => TEXT,
+            (false, false, false) => column_type(field, self.definition.choices(field)),
         };
         let entry = self.entry(candidate, field, name.clone());
         self.note_changes(candidate, &entry);
@@ -361,6 +345,7 @@ impl Compilation<'_, '_> {
             .and_then(|place| self.columns.get(*place));
         match column {
             Some(column) => Ok(Some(column.name.clone())),
+            None if found.is_empty() => Ok(None),
             None => Err(DefinitionError::NotAColumn {
                 setting,
                 tag: name.to_owned(),
@@ -368,141 +353,12 @@ impl Compilation<'_, '_> {
         }
     }
 
-    /// What stands under which key: one target per field, columns or not, so that what is known is not reported.
-    fn targets(&self) -> (Vec<Target>, Vec<(Box<str>, usize)>) {
-        let mut members: Vec<Vec<Member>> = vec![Vec::new(); self.candidates.fields.len()];
-        let mut single: Vec<Option<usize>> = vec![None; self.candidates.fields.len()];
-        for (at, candidate) in self.candidates.all.iter().enumerate() {
-            let column = self.places.get(&at).copied();
-            match candidate.choice {
-                Some(choice) => {
-                    if let Some(members) = members.get_mut(candidate.field) {
-                        members.push(Member::new(choice, column));
-                    }
-                }
-                None => {
-                    if let Some(place) = single.get_mut(candidate.field) {
-                        *place = column;
-                    }
-                }
-            }
-        }
-        let mut targets = Vec::with_capacity(self.candidates.fields.len());
-        let mut names: BTreeMap<Box<str>, usize> = BTreeMap::new();
-        for (at, ((field, members), column)) in self
-            .candidates
-            .fields
-            .iter()
-            .zip(members)
-            .zip(single)
-            .enumerate()
-        {
-            let is_key = field.key == RESPONSE_ID_KEY;
-            targets.push(match (field.spread, column) {
-                (Spread::Chosen, _) => Target::Chosen(members),
-                (Spread::Places, _) => Target::Places(members),
-                (Spread::One, Some(column)) if !is_key => Target::One {
-                    column,
-                    choices: self.definition.choices(field).to_vec(),
-                },
-                (Spread::One, _) => Target::Known,
-            });
-            for key in keys(field) {
-                names.entry(key.into()).or_insert(at);
-            }
-        }
-        // Of deleted questions only the codebook knows; their keys are nothing new.
-        let known = targets.len();
-        targets.push(Target::Known);
-        for key in self.forgotten() {
-            names.entry(key.into()).or_insert(known);
-        }
-        (targets, names.into_iter().collect())
-    }
-
-    fn forgotten(&self) -> impl Iterator<Item = &str> {
-        self.notes.iter().filter_map(|note| match note {
-            MapNote::Gone { key, .. } => {
-                Some(key.rsplit_once('=').map_or(key.as_str(), |(key, _)| key))
-            }
+    /// Keys that only the codebook still knows: answers of before are nothing new.
+    fn forgotten(&self) -> Vec<String> {
+        let gone = self.notes.iter().filter_map(|note| match note {
+            MapNote::Gone { key, .. } => Some(split_key(key).0),
             MapNote::Renamed { .. } | MapNote::Recoded { .. } | MapNote::Suffixed { .. } => None,
-        })
+        });
+        gone.collect()
     }
-}
-
-/// The response id's type: longer than any id, short enough for a key.
-const KEY: ColumnType = ColumnType::NVarchar(100);
-/// 64 hex digits.
-const PSEUDONYM: ColumnType = ColumnType::NVarchar(64);
-/// Numbers without recodes.
-const DECIMAL: ColumnType = ColumnType::Decimal {
-    precision: 20,
-    scale: 6,
-};
-
-/// Fields that documents have labels for. NPS has none, only its group. Source: recorded responses.
-fn has_labels(field: &Field) -> bool {
-    let is_metadata =
-        field.kind == Kind::Metadata && matches!(field.key.as_str(), "status" | "finished");
-    is_metadata || (field.answer == Answer::Recode && field.spread != Spread::Places)
-}
-
-fn column_type(field: &Field, choices: &[Choice]) -> ColumnType {
-    match field.answer {
-        Answer::Recode => recode_type(choices),
-        Answer::Text => TEXT,
-        Answer::Number => DECIMAL,
-        Answer::Integer => ColumnType::Integer,
-        Answer::BigInteger => ColumnType::BigInt,
-        Answer::Instant => ColumnType::Timestamp,
-        Answer::Structure => ColumnType::NClob,
-    }
-}
-
-/// The narrowest type that holds all recodes of the question.
-fn recode_type(choices: &[Choice]) -> ColumnType {
-    let mut kind = ColumnType::Integer;
-    for choice in choices {
-        let Some(number) = Exact::parse(&choice.recode) else {
-            return TEXT;
-        };
-        let whole = number.to_i64();
-        if whole.is_some_and(|number| i32::try_from(number).is_ok()) {
-            continue;
-        }
-        if whole.is_some() && kind != DECIMAL {
-            kind = ColumnType::BigInt;
-        } else if number.fraction_digits() <= 6 && number.whole_digits() <= 14 {
-            kind = DECIMAL;
-        } else {
-            return TEXT;
-        }
-    }
-    kind
-}
-
-/// What a cell of this type gets where there is nothing, or why that is impossible.
-pub(super) fn empty_cell(
-    kind: ColumnType,
-    nullable: bool,
-    missing_number: Option<&BigDecimal>,
-    missing_text: Option<&str>,
-) -> Result<Cell, Misfit> {
-    let cell = match kind {
-        ColumnType::Integer
-        | ColumnType::BigInt
-        | ColumnType::Double
-        | ColumnType::Decimal { .. } => {
-            missing_number.map_or(Ok(Cell::Null), |number| fit_decimal(number, kind))?
-        }
-        ColumnType::NVarchar(length) => {
-            missing_text.map_or(Cell::Null, |text| Cell::Text(cut(text, length).to_owned()))
-        }
-        ColumnType::NClob => missing_text.map_or(Cell::Null, |text| Cell::Text(text.to_owned())),
-        ColumnType::Boolean | ColumnType::Date | ColumnType::Timestamp => Cell::Null,
-    };
-    if cell == Cell::Null && !nullable {
-        return Err(Misfit::NotNull);
-    }
-    Ok(cell)
 }

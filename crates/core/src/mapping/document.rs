@@ -1,5 +1,6 @@
 //! One response as Qualtrics sent it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
@@ -35,14 +36,20 @@ impl ResponseDocument {
     /// # Errors
     /// When it is not the response `asked` for: `values` must be an object and `responseId` be the same.
     pub fn parse(bytes: &[u8], asked: Option<&ResponseId>) -> Result<Self, DocumentError> {
-        let whole = Node::parse(bytes).ok_or(DocumentError::NotJson)?;
-        if whole.shape() != Shape::Object {
-            return Err(DocumentError::NotAResponse("it is no object"));
-        }
-        let members = Members::of(whole)?;
+        let mut members = Members::default();
+        let Some(whole) = Node::parse_object(bytes, |key, value| members.add(key, value)) else {
+            return Err(match Node::parse(bytes) {
+                Some(_) => DocumentError::NotAResponse("it is no object"),
+                None => DocumentError::NotJson,
+            });
+        };
         match members.result {
-            Some(result) => Self::read(result, &Members::of(result)?, asked),
-            None => Self::read(whole, &members, asked),
+            Some(result) if !members.twice => {
+                let mut members = Members::default();
+                result.each_member(|key, value| members.add(key, value));
+                Self::read(result, &members, asked)
+            }
+            _ => Self::read(whole, &members, asked),
         }
     }
 
@@ -51,13 +58,17 @@ impl ResponseDocument {
         members: &Members<'_>,
         asked: Option<&ResponseId>,
     ) -> Result<Self, DocumentError> {
+        if members.twice {
+            // Which one is meant is open.
+            return Err(DocumentError::NotAResponse("a member comes twice"));
+        }
         let Some(values) = members
             .values
             .filter(|values| values.shape() == Shape::Object)
         else {
             return Err(if members.message {
                 DocumentError::NotYet
-            } else if members.none {
+            } else if !members.any {
                 DocumentError::Empty
             } else {
                 DocumentError::NotAResponse("`values` is no object")
@@ -85,13 +96,27 @@ impl ResponseDocument {
             response_id,
             recorded_at: facts.recorded.and_then(instant),
             last_modified: facts.modified.and_then(instant),
-            status: facts
-                .status
-                .and_then(Node::text)
-                .map(std::borrow::Cow::into_owned),
+            status: facts.status.and_then(Node::text).map(Cow::into_owned),
             finished: facts.is_finished(),
             json: json.into(),
         })
+    }
+
+    /// The same response with another text, in which `values` and `labels` are where the ranges say.
+    pub(super) fn rewritten(
+        &self,
+        json: String,
+        values: Range<usize>,
+        labels: Option<Range<usize>>,
+        pseudonymized: Vec<String>,
+    ) -> Self {
+        Self {
+            json: json.into(),
+            values,
+            labels,
+            pseudonymized,
+            ..self.clone()
+        }
     }
 
     /// The response.
@@ -170,41 +195,30 @@ struct Members<'a> {
     labels: Option<Node<'a>>,
     message: bool,
     pseudonymized: Vec<String>,
-    none: bool,
+    any: bool,
+    twice: bool,
 }
 
 impl<'a> Members<'a> {
-    /// A member that comes twice leaves open which one is meant.
-    fn of(node: Node<'a>) -> Result<Self, DocumentError> {
-        let mut members = Self {
-            none: true,
-            ..Self::default()
+    fn add(&mut self, key: &'a str, value: Node<'a>) {
+        self.any = true;
+        let member = match decode(key).as_deref() {
+            Some("result") => &mut self.result,
+            Some("responseId") => &mut self.response_id,
+            Some("values") => &mut self.values,
+            Some("labels") => &mut self.labels,
+            Some("message") => {
+                self.message = true;
+                return;
+            }
+            Some(PSEUDONYMIZED) => {
+                let keys = value.elements().into_iter().filter_map(Node::text);
+                self.pseudonymized = keys.map(Cow::into_owned).collect();
+                return;
+            }
+            _ => return,
         };
-        let mut twice = false;
-        node.each_member(|key, value| {
-            members.none = false;
-            let member = match decode(key).as_deref() {
-                Some("result") => &mut members.result,
-                Some("responseId") => &mut members.response_id,
-                Some("values") => &mut members.values,
-                Some("labels") => &mut members.labels,
-                Some("message") => {
-                    members.message = true;
-                    return;
-                }
-                Some(PSEUDONYMIZED) => {
-                    let keys = value.elements().into_iter().filter_map(Node::text);
-                    members.pseudonymized = keys.map(std::borrow::Cow::into_owned).collect();
-                    return;
-                }
-                _ => return,
-            };
-            twice |= member.replace(value).is_some();
-        });
-        if twice {
-            return Err(DocumentError::NotAResponse("a member comes twice"));
-        }
-        Ok(members)
+        self.twice |= member.replace(value).is_some();
     }
 }
 

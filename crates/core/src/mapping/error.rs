@@ -91,9 +91,6 @@ pub enum MappingError {
         "PSEUDONYM_KEY is not set, and `pseudonymize` needs it: set it to at least 32 characters"
     )]
     NoPseudonymKey,
-    /// The redacted document can't be read; a bug.
-    #[error("the redacted document is unreadable: {0}")]
-    Redaction(DocumentError),
 }
 
 impl MappingError {
@@ -103,7 +100,6 @@ impl MappingError {
         match self {
             Self::Column { misfit, .. } => misfit.code(),
             Self::NoPseudonymKey => "pseudonym-key-missing",
-            Self::Redaction(_) => "redaction-failed",
         }
     }
 
@@ -112,7 +108,7 @@ impl MappingError {
     pub const fn column(&self) -> Option<&ColumnName> {
         match self {
             Self::Column { column, .. } => Some(column),
-            Self::NoPseudonymKey | Self::Redaction(_) => None,
+            Self::NoPseudonymKey => None,
         }
     }
 }

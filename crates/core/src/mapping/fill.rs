@@ -3,80 +3,15 @@
 use std::borrow::Cow;
 
 use super::cell::{Fitted, Value, fit};
-use super::compile::Trait;
+use super::column::Trait;
 use super::document::ResponseDocument;
 use super::error::{MappingError, Misfit};
-use super::number::same;
+use super::target::{Found, Member, Target, found, label_of};
 use super::{ColumnMap, Mapped, SkipReason};
 use crate::row::{Cell, Column, ColumnType, Row};
 use crate::survey::field::Choice;
 use crate::survey::json::{Node, Shape, decode};
 use crate::survey::metadata;
-
-/// Where the value of a key goes.
-#[derive(Debug, Clone)]
-pub(super) enum Target {
-    /// Nowhere, but it is nothing new.
-    Known,
-    /// Into one column.
-    One { column: usize, choices: Vec<Choice> },
-    /// What was chosen, each into its own column.
-    Chosen(Vec<Member>),
-    /// What was shown, each's place into its own column.
-    Places(Vec<Member>),
-}
-
-/// A choice, and its column if it has one.
-#[derive(Debug, Clone)]
-pub(super) struct Member {
-    id: String,
-    recode: String,
-    label: String,
-    column: Option<usize>,
-}
-
-impl Member {
-    pub(super) fn new(choice: &Choice, column: Option<usize>) -> Self {
-        Self {
-            id: choice.id.clone(),
-            recode: choice.recode.clone(),
-            label: choice.label.clone(),
-            column,
-        }
-    }
-}
-
-impl Target {
-    /// After columns were left out: `places` says where each is now.
-    pub(super) fn move_columns(&mut self, places: &[Option<usize>]) {
-        let moved = |column: usize| places.get(column).copied().flatten();
-        match self {
-            Self::Known => {}
-            Self::One { column, .. } => match moved(*column) {
-                Some(place) => *column = place,
-                None => *self = Self::Known,
-            },
-            Self::Chosen(members) | Self::Places(members) => {
-                for member in members {
-                    member.column = member.column.and_then(moved);
-                }
-            }
-        }
-    }
-
-    /// Two choices have the same recode, so that labels must tell.
-    pub(super) fn is_ambiguous(&self) -> bool {
-        match self {
-            Self::Chosen(members) => members.iter().enumerate().any(|(at, member)| {
-                members
-                    .iter()
-                    .skip(at + 1)
-                    .any(|other| other.recode == member.recode)
-            }),
-            Self::Known | Self::One { .. } | Self::Places(_) => false,
-        }
-    }
-}
 
 pub(super) fn map(map: &ColumnMap, document: &ResponseDocument) -> Result<Mapped, MappingError> {
     if let Some(reason) = skip(map, document) {
@@ -91,7 +26,7 @@ pub(super) fn map(map: &ColumnMap, document: &ResponseDocument) -> Result<Mapped
             Vec::new()
         },
         cells: vec![None; map.table.columns.len()],
-        seen: vec![None; map.targets.len()],
+        seen: vec![None; map.targets.targets.len()],
         unknown: Vec::new(),
         truncated: Vec::new(),
         failed: None,
@@ -143,22 +78,10 @@ impl<'a> Filling<'a> {
             self.unknown.push(raw_key.to_owned());
             return;
         };
-        let Ok(at) = self
-            .map
-            .keys
-            .binary_search_by(|(known, _)| known.as_ref().cmp(&key))
-        else {
-            if metadata::personal_of(&key).is_none() {
+        let Some((index, target)) = self.map.targets.get(&key) else {
+            if metadata::personal_of(&key).is_none() && !is_flow_order(&key) {
                 self.unknown.push(key.into_owned());
             }
-            return;
-        };
-        let Some((index, target)) = self
-            .map
-            .keys
-            .get(at)
-            .and_then(|(_, index)| Some((*index, self.map.targets.get(*index)?)))
-        else {
             return;
         };
         if value.shape() == Shape::Null || matches!(target, Target::Known) {
@@ -168,7 +91,12 @@ impl<'a> Filling<'a> {
             match seen {
                 None => *seen = Some(value),
                 Some(before) if *before == value => return,
-                Some(_) => return self.fail_target(target, Misfit::DuplicateKey),
+                Some(_) => {
+                    if let Some(column) = target.column() {
+                        self.fail(column, Misfit::DuplicateKey);
+                    }
+                    return;
+                }
             }
         }
         match target {
@@ -176,6 +104,7 @@ impl<'a> Filling<'a> {
             Target::One { column, choices } => self.one(&key, value, *column, choices),
             Target::Chosen(members) => self.chosen(&key, value, members),
             Target::Places(members) => self.places(&key, value, members),
+            Target::Points(members) => self.points(value, members),
         }
     }
 
@@ -270,6 +199,25 @@ impl<'a> Filling<'a> {
         }
     }
 
+    /// Elements are `{"x": …, "y": …}`. Source: the response-schema's description of heat maps.
+    fn points(&mut self, value: Node<'a>, members: &'a [Member]) {
+        for (click, point) in (1..).zip(value.elements()) {
+            let click: u32 = click;
+            for (axis, coordinate) in point.members() {
+                let id = format!("{click}_{axis}");
+                let column = members
+                    .iter()
+                    .find(|member| member.id == id)
+                    .and_then(|member| member.column);
+                match (column, Value::of(coordinate)) {
+                    (Some(column), Ok(coordinate)) => self.put(column, coordinate),
+                    (Some(column), Err(misfit)) => self.fail(column, misfit),
+                    (None, _) => {}
+                }
+            }
+        }
+    }
+
     fn label(&self, key: &str) -> Option<Node<'a>> {
         let at = self
             .labels
@@ -302,8 +250,12 @@ impl<'a> Filling<'a> {
                 if cut {
                     self.truncated.push(column);
                 }
-                if let Some(place) = self.cells.get_mut(column) {
-                    *place = Some(cell);
+                match self.cells.get_mut(column) {
+                    Some(Some(before)) if *before != cell => {
+                        self.fail(column, Misfit::DuplicateKey)
+                    }
+                    Some(place) => *place = Some(cell),
+                    None => {}
                 }
             }
             Err(misfit) => self.fail(column, misfit),
@@ -314,18 +266,6 @@ impl<'a> Filling<'a> {
     fn fail(&mut self, column: usize, misfit: Misfit) {
         if self.failed.is_none_or(|(first, _)| column < first) {
             self.failed = Some((column, misfit));
-        }
-    }
-
-    fn fail_target(&mut self, target: &Target, misfit: Misfit) {
-        match target {
-            Target::Known => {}
-            Target::One { column, .. } => self.fail(*column, misfit),
-            Target::Chosen(members) | Target::Places(members) => {
-                if let Some(column) = members.iter().find_map(|member| member.column) {
-                    self.fail(column, misfit);
-                }
-            }
         }
     }
 
@@ -389,87 +329,7 @@ fn finished(
     }
 }
 
-/// What an element of an array stands for.
-enum Found<'a> {
-    One(&'a Member),
-    None,
-    /// Which of several is open; one that has a column is named.
-    Several(Option<usize>),
-}
-
-/// The members that the elements stand for: by recode where all of them are recodes, else by id where all of them are
-/// ids. Values hold recodes in recordings; ids are what an unrecoded export would hold.
-fn found<'a>(value: Node<'a>, members: &'a [Member], labels: &[Node<'a>]) -> Vec<Found<'a>> {
-    // A scalar stands for the array of it: no recording has one, but it leaves nothing open.
-    let elements = match value.shape() {
-        Shape::Array => value.elements(),
-        Shape::Null => Vec::new(),
-        Shape::Bool | Shape::Number | Shape::Text | Shape::Object => vec![value],
-    };
-    let texts: Vec<Option<Cow<'_, str>>> = elements.iter().map(|element| element.text()).collect();
-    let all_are = |part: fn(&Member) -> &str| {
-        texts.iter().all(|text| {
-            text.as_ref()
-                .is_some_and(|text| members.iter().any(|member| same(part(member), text)))
-        })
-    };
-    let by_recode: fn(&Member) -> &str = |member| &member.recode;
-    let by_id: fn(&Member) -> &str = |member| &member.id;
-    let part = if !all_are(by_recode) && all_are(by_id) {
-        by_id
-    } else {
-        by_recode
-    };
-    (0..)
-        .zip(&texts)
-        .map(|(at, text): (usize, _)| match text {
-            Some(text) => one_of(members, part, text, labels.get(at).copied()),
-            None => Found::None,
-        })
-        .collect()
-}
-
-fn one_of<'a>(
-    members: &'a [Member],
-    part: fn(&Member) -> &str,
-    text: &str,
-    label: Option<Node<'_>>,
-) -> Found<'a> {
-    let mut same_part = members.iter().filter(|member| same(part(member), text));
-    let Some(first) = same_part.next() else {
-        return Found::None;
-    };
-    if same_part.next().is_none() {
-        return Found::One(first);
-    }
-    let label = label.and_then(Node::text);
-    let mut labelled = members.iter().filter(|member| {
-        same(part(member), text)
-            && label
-                .as_ref()
-                .is_some_and(|label| same_label(&member.label, label))
-    });
-    match (labelled.next(), labelled.next()) {
-        (Some(member), None) => Found::One(member),
-        _ => Found::Several(
-            members
-                .iter()
-                .filter(|member| same(part(member), text))
-                .find_map(|member| member.column),
-        ),
-    }
-}
-
-/// Labels keep line breaks and blanks of the editor; definitions' are folded.
-fn same_label(known: &str, label: &str) -> bool {
-    known.split_whitespace().eq(label.split_whitespace())
-}
-
-/// The one choice's label that has this recode.
-fn label_of<'a>(choices: &'a [Choice], recode: &str) -> Option<&'a str> {
-    let mut same_recode = choices.iter().filter(|choice| same(&choice.recode, recode));
-    match (same_recode.next(), same_recode.next()) {
-        (Some(choice), None) if !choice.label.is_empty() => Some(&choice.label),
-        _ => None,
-    }
+/// The order in which blocks and arms of a flow were shown, which only exports that ask for it have.
+fn is_flow_order(key: &str) -> bool {
+    (key.starts_with("FL_") || key.starts_with("BL_")) && key.ends_with("_DO")
 }

@@ -9,13 +9,14 @@
 
 use bigdecimal::BigDecimal;
 
-use crate::row::{Column, ColumnName, ColumnType, Row, Table, TableName};
-use crate::survey::{DefinitionError, Kind, SurveyDefinition};
+use crate::row::{Column, ColumnName, Row, Table, TableName};
+use crate::survey::{DefinitionError, SurveyDefinition};
 use crate::time::Timestamp;
 
 mod candidate;
 mod cell;
 mod codebook;
+mod column;
 mod compile;
 mod document;
 mod error;
@@ -25,15 +26,16 @@ mod number;
 mod pseudonym;
 mod redact;
 mod select;
+mod target;
 
 pub use codebook::CodebookEntry;
 pub use document::ResponseDocument;
 pub use error::{DocumentError, MappingError, Misfit};
 pub use pseudonym::{PseudonymKey, PseudonymKeyError};
 
-use compile::Trait;
-use fill::Target;
+use column::Trait;
 use redact::Redaction;
+use target::Targets;
 
 /// A survey's settings, as far as they say what its rows are.
 #[derive(Debug, Clone)]
@@ -150,9 +152,7 @@ pub struct ColumnMap {
     codebook: Vec<CodebookEntry>,
     /// Likewise.
     traits: Vec<Trait>,
-    /// Keys of `values` that are known, sorted, each with its target.
-    keys: Vec<(Box<str>, usize)>,
-    targets: Vec<Target>,
+    targets: Targets,
     /// Whether `labels` of a document has to be read.
     reads_labels: bool,
     previews: bool,
@@ -288,7 +288,7 @@ impl ColumnMap {
                 ..entry.clone()
             });
             map.traits.push(Trait {
-                empty: compile::empty_cell(
+                empty: column::empty_cell(
                     there.kind,
                     there.nullable,
                     self.missing_number.as_ref(),
@@ -297,7 +297,7 @@ impl ColumnMap {
                 ..traits.clone()
             });
         }
-        for target in &mut map.targets {
+        for target in &mut map.targets.targets {
             target.move_columns(&places);
         }
         for named in [&mut map.score, &mut map.comments] {
@@ -355,21 +355,3 @@ fn same_column<'a>(columns: &'a [Column], name: &ColumnName) -> Option<&'a Colum
                 .find(|column| column.name.as_ref().eq_ignore_ascii_case(name.as_ref()))
         })
 }
-
-/// A single-choice question whose recodes are a scale, for figures.
-fn is_scale(entry: &CodebookEntry) -> bool {
-    let mut recodes: Vec<_> = entry
-        .choices
-        .iter()
-        .filter_map(|choice| number::Exact::parse(&choice.recode))
-        .map(|recode| recode.plain())
-        .collect();
-    recodes.sort();
-    recodes.dedup();
-    entry.kind == Kind::SingleChoice.as_str()
-        && recodes.len() >= 3
-        && recodes.len() == entry.choices.len()
-}
-
-/// The type of text columns that we create. Not NCLOB, which HANA can't compare, sort or group.
-const TEXT: ColumnType = ColumnType::NVarchar(5000);

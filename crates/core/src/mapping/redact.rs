@@ -11,6 +11,7 @@
 //! An answer that repeats such a value in its own words stays: it is an answer.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use super::document::{PSEUDONYMIZED, ResponseDocument};
 use super::error::MappingError;
@@ -52,7 +53,7 @@ impl Redaction {
             return Err(MappingError::NoPseudonymKey);
         }
         let mut done = document.pseudonymized.clone();
-        let mut edit = Edit::default();
+        let mut edit = Edit::for_text(document.as_json());
         document.root().each_member(|raw_key, value| {
             let name = decode(raw_key).unwrap_or(Cow::Borrowed(raw_key));
             if name == PSEUDONYMIZED {
@@ -74,7 +75,12 @@ impl Redaction {
                     )
                 })
                 .flatten();
-            edit.member(raw_key, value, section);
+            let place = edit.member(raw_key, value, section.as_deref());
+            match &*name {
+                "values" => edit.values = place,
+                "labels" => edit.labels = Some(place),
+                _ => {}
+            }
         });
         if !edit.changed {
             return Ok(document.clone());
@@ -83,8 +89,8 @@ impl Redaction {
             let list = serde_json::to_string(&done).unwrap_or_default();
             edit.push(&format!("\"{PSEUDONYMIZED}\""), &list);
         }
-        ResponseDocument::parse(edit.finish().as_bytes(), Some(document.response_id()))
-            .map_err(MappingError::Redaction)
+        edit.end();
+        Ok(document.rewritten(edit.text, edit.values, edit.labels, done))
     }
 
     /// The section without what must go, or nothing if it may stay as it is.
@@ -96,7 +102,7 @@ impl Redaction {
         before: &[String],
         done: &mut Vec<String>,
     ) -> Option<String> {
-        let mut edit = Edit::default();
+        let mut edit = Edit::for_text(section.as_str());
         section.each_member(|raw_key, value| {
             let name = decode(raw_key).unwrap_or(Cow::Borrowed(raw_key));
             if self.is_hidden(&name) {
@@ -111,13 +117,14 @@ impl Redaction {
                     if pseudonym.is_some() && !done.iter().any(|done| *done == name) {
                         done.push(name.into_owned());
                     }
-                    edit.member(raw_key, value, pseudonym);
+                    edit.member(raw_key, value, pseudonym.as_deref());
                 }
             } else {
-                edit.member(raw_key, value, self.link(&name, value));
+                edit.member(raw_key, value, self.link(&name, value).as_deref());
             }
         });
-        edit.changed.then(|| edit.finish())
+        edit.end();
+        edit.changed.then_some(edit.text)
     }
 
     /// Personal, and not asked for.
@@ -125,42 +132,30 @@ impl Redaction {
         personal_of(name).is_some_and(|metadata| !self.kept.iter().any(|kept| kept == metadata.key))
     }
 
-    /// A link without parameters that must go, as JSON; nothing for other values and harmless links.
+    /// A link without the parameters that must go, as JSON; nothing for other values and harmless links.
     fn link(&self, name: &str, value: Node<'_>) -> Option<String> {
-        if value.shape() != Shape::Text
-            || question_of(name).is_some()
-            || metadata::of_key(name).is_some()
-        {
+        let is_link = value.as_str().starts_with("\"http");
+        if !is_link || question_of(name).is_some() || metadata::of_key(name).is_some() {
             return None;
         }
         let text = value.text()?;
-        if !(text.starts_with("https://") || text.starts_with("http://")) {
-            return None;
-        }
-        let (address, rest) = text.split_once('?')?;
-        let (query, fragment) = match rest.split_once('#') {
-            Some((query, fragment)) => (query, Some(fragment)),
-            None => (rest, None),
-        };
-        let all: Vec<&str> = query.split('&').collect();
-        let kept: Vec<&str> = all
-            .iter()
-            .copied()
-            .filter(|parameter| !self.is_hidden_parameter(parameter))
-            .collect();
-        if kept.len() == all.len() {
-            return None;
-        }
+        let begins = text.find(['?', '#'])?;
+        let (address, rest) = text.split_at_checked(begins)?;
         let mut link = address.to_owned();
-        if !kept.is_empty() {
-            link.push('?');
-            link.push_str(&kept.join("&"));
+        let mut removed = false;
+        let mut begin = None;
+        for (separator, parameter) in parameters(rest) {
+            if self.is_hidden_parameter(parameter) {
+                removed = true;
+                // What follows stands first then.
+                begin = begin.or(Some(separator)).filter(|begin| *begin != '&');
+                continue;
+            }
+            let first = begin.take().filter(|_| separator == '&');
+            link.push(first.unwrap_or(separator));
+            link.push_str(parameter);
         }
-        if let Some(fragment) = fragment {
-            link.push('#');
-            link.push_str(fragment);
-        }
-        serde_json::to_string(&link).ok()
+        removed.then(|| serde_json::to_string(&link).ok()).flatten()
     }
 
     fn is_hidden_parameter(&self, parameter: &str) -> bool {
@@ -182,6 +177,16 @@ impl Redaction {
     }
 }
 
+/// The pieces of a query and a fragment, each with the character before it. A second `?` is a common slip, and people put
+/// parameters behind `#` too.
+fn parameters(rest: &str) -> impl Iterator<Item = (char, &str)> {
+    const SEPARATORS: [char; 3] = ['?', '#', '&'];
+    let separators = rest
+        .matches(SEPARATORS)
+        .filter_map(|separator| separator.chars().next());
+    separators.zip(rest.split(SEPARATORS).skip(1))
+}
+
 /// The pseudonym as JSON; nothing where there is nothing to hide.
 fn pseudonym(value: Node<'_>, key: &PseudonymKey) -> Option<String> {
     let text = match value.shape() {
@@ -198,32 +203,38 @@ fn pseudonym(value: Node<'_>, key: &PseudonymKey) -> Option<String> {
 struct Edit {
     text: String,
     changed: bool,
+    /// Where the sections are that mapping reads.
+    values: Range<usize>,
+    labels: Option<Range<usize>>,
 }
 
 impl Edit {
-    /// As it is, or with another value.
-    fn member(&mut self, raw_key: &str, value: Node<'_>, replaced: Option<String>) {
-        match replaced {
-            Some(replaced) => {
-                self.changed = true;
-                self.push(raw_key, &replaced);
-            }
-            None => self.push(raw_key, value.as_str()),
+    fn for_text(text: &str) -> Self {
+        Self {
+            text: String::with_capacity(text.len()),
+            ..Self::default()
         }
     }
 
-    fn push(&mut self, raw_key: &str, value: &str) {
+    /// As it is, or with another value; says where the value is now.
+    fn member(&mut self, raw_key: &str, value: Node<'_>, replaced: Option<&str>) -> Range<usize> {
+        self.changed |= replaced.is_some();
+        self.push(raw_key, replaced.unwrap_or(value.as_str()))
+    }
+
+    fn push(&mut self, raw_key: &str, value: &str) -> Range<usize> {
         self.text.push(if self.text.is_empty() { '{' } else { ',' });
         self.text.push_str(raw_key);
         self.text.push(':');
+        let start = self.text.len();
         self.text.push_str(value);
+        start..self.text.len()
     }
 
-    fn finish(mut self) -> String {
+    fn end(&mut self) {
         if self.text.is_empty() {
             self.text.push('{');
         }
         self.text.push('}');
-        self.text
     }
 }

@@ -1,7 +1,7 @@
 //! What a name in the settings means: `columns`, `pseudonymize`, `score`, `comments`.
 
 use super::candidate::{Candidate, Candidates, Rank};
-use super::codebook::split_key;
+use super::codebook::{CodebookEntry, split_key};
 use crate::survey::field::{Field, Kind, Spread};
 use crate::survey::{DefinitionError, SurveyDefinition};
 
@@ -9,12 +9,13 @@ use crate::survey::{DefinitionError, SurveyDefinition};
 pub(super) struct Selector<'a, 'b> {
     pub(super) definition: &'a SurveyDefinition,
     pub(super) candidates: &'b Candidates<'a>,
+    pub(super) assigned: &'a [CodebookEntry],
 }
 
 impl Selector<'_, '_> {
     /// The candidates that `name` stands for, by position. In this order: a column's export tag; a key in `values`, with
     /// or without a choice; a question's tag or id, which stands for all its answers; a column's property or name; a tag
-    /// that a column had before.
+    /// that a column had before. None for what was deleted.
     pub(super) fn find(
         &self,
         setting: &'static str,
@@ -35,7 +36,7 @@ impl Selector<'_, '_> {
             found,
             |found, way| if found.is_empty() { way() } else { found },
         );
-        if found.is_empty() {
+        if found.is_empty() && self.gone(name).is_empty() {
             return Err(DefinitionError::UnknownTag {
                 setting,
                 tag: name.to_owned(),
@@ -115,12 +116,12 @@ impl Selector<'_, '_> {
             .map(|question| question.id.as_str())
             .collect();
         let mut found = self.matching(|_, field| {
-            field.kind != Kind::DisplayOrder
-                && ((field.spread == Spread::Chosen && field.tag == name)
-                    || field
-                        .question
-                        .as_deref()
-                        .is_some_and(|id| questions.contains(&id)))
+            let of_question = field
+                .question
+                .as_deref()
+                .is_some_and(|id| questions.contains(&id));
+            let by_itself = field.spread != Spread::One && field.tag == name;
+            by_itself || (of_question && field.kind != Kind::DisplayOrder)
         });
         let is_box = |at: &usize| {
             let candidate = self.candidates.all.get(*at);
@@ -132,29 +133,31 @@ impl Selector<'_, '_> {
         found
     }
 
-    /// Also the question's tag of that time, which is the column's without the choice's or row's part.
     fn by_former_tag(&self, name: &str) -> Vec<usize> {
-        self.matching(|candidate, field| {
-            let former = candidate
-                .assigned
-                .map_or(&[][..], |entry| &entry.former_tags);
-            let tags = candidate
-                .assigned
-                .map(|entry| &entry.tag)
-                .into_iter()
-                .chain(former);
-            let part = match candidate.choice {
-                Some(choice) => choice.recode.as_str(),
-                None => field.key.rsplit_once('_').map_or("", |(_, part)| part),
-            };
-            tags.into_iter().any(|tag| {
-                tag == name
-                    || tag
-                        .strip_suffix(part)
-                        .and_then(|tag| tag.strip_suffix('_'))
-                        .is_some_and(|tag| tag == name)
+        self.matching(|candidate, _| candidate.assigned.is_some_and(|entry| had_tag(entry, name)))
+    }
+
+    /// Columns that the codebook knows by that name and the definition no longer has: the question, row or choice was
+    /// deleted. That must not stop the survey's other columns.
+    pub(super) fn gone(&self, name: &str) -> Vec<&CodebookEntry> {
+        self.assigned
+            .iter()
+            .filter(|entry| {
+                had_tag(entry, name)
+                    || entry.key == name
+                    || entry.question_key() == name
+                    || entry.property == name
+                    || entry.column.as_ref() == name
             })
-        })
+            .filter(|entry| {
+                let still = |candidate: &Candidate<'_>| {
+                    candidate
+                        .assigned
+                        .is_some_and(|known| known.column == entry.column)
+                };
+                !self.candidates.all.iter().any(still)
+            })
+            .collect()
     }
 
     fn nearest(&self, name: &str) -> Option<String> {
@@ -175,6 +178,22 @@ impl Selector<'_, '_> {
             .min()
             .map(|(_, tag)| tag.to_owned())
     }
+}
+
+/// Whether the column has or had this tag, or its question did: the question's is the column's without the choice's or
+/// row's part.
+fn had_tag(entry: &CodebookEntry, name: &str) -> bool {
+    let part = match entry.choices.first().filter(|_| entry.choice.is_some()) {
+        Some(choice) => choice.recode.as_str(),
+        None => entry.key.rsplit_once('_').map_or("", |(_, part)| part),
+    };
+    let of_question =
+        |tag: &str| tag.strip_suffix(part).and_then(|tag| tag.strip_suffix('_')) == Some(name);
+    entry
+        .former_tags
+        .iter()
+        .chain([&entry.tag])
+        .any(|tag| tag == name || of_question(tag))
 }
 
 /// How many characters must be changed, put in or taken out to make one of the other; letter case counts little.

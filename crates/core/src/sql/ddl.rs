@@ -160,6 +160,41 @@ pub fn add_column(dialect: Dialect, table: &TableName, column: &Column) -> State
     statement
 }
 
+/// `CREATE TABLE` for people: one column a line, each with a remark behind it.
+#[must_use]
+pub fn create_table_with_remarks(dialect: Dialect, table: &Table, remarks: &[String]) -> String {
+    let mut text = match dialect {
+        Dialect::Sqlite => format!("CREATE TABLE {} (\n", table.name.unqualified()),
+        Dialect::Hana => format!("CREATE COLUMN TABLE {} (\n", table.name.qualified()),
+    };
+    for (index, column) in table.columns.iter().enumerate() {
+        let mut line = Statement::new("");
+        column_definition(&mut line, column);
+        let definition = format!("{},", line.text());
+        let remark = remarks.get(index).map_or("", String::as_str);
+        let line = format!("  {definition:<40} -- {}", one_line(remark));
+        text.push_str(line.trim_end_matches([' ', '-']));
+        text.push('\n');
+    }
+    text.push_str("  PRIMARY KEY (\"RESPONSEID\")\n);");
+    text
+}
+
+/// A remark ends with its line, so what stands in it must not.
+fn one_line(text: &str) -> String {
+    text.split(char::is_whitespace)
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
+        .replace(char::is_control, " ")
+}
+
+/// Looks through the whole file for damage: `ok`, or a line per fault. Only SQLite has it; HANA checks its pages itself.
+#[must_use]
+pub fn quick_check() -> Statement {
+    Statement::new("/* schema.quick_check */ SELECT quick_check FROM pragma_quick_check")
+}
+
 fn column_definition(statement: &mut Statement, column: &Column) {
     statement.column(&column.name);
     match column.kind {
@@ -264,6 +299,27 @@ mod tests {
             column_type("nvarchar (200)"),
             Some(ColumnType::NVarchar(200))
         );
+    }
+
+    #[test]
+    fn a_remark_never_ends_early() {
+        let table = Table {
+            name: "T".parse().unwrap(),
+            columns: vec![Column {
+                name: "RESPONSEID".parse().unwrap(),
+                property: "ResponseId".to_owned(),
+                kind: ColumnType::NVarchar(50),
+                nullable: false,
+            }],
+        };
+        let remark = "first line\n; DROP TABLE T\u{85}x\u{2028}y";
+
+        let text = create_table_with_remarks(Dialect::Sqlite, &table, &[remark.to_owned()]);
+
+        let connection = rusqlite::Connection::open_in_memory().unwrap();
+        connection.execute_batch(&text).unwrap();
+        assert_eq!(text.lines().count(), 4, "{text}");
+        assert!(text.contains("-- first line ; DROP TABLE T x y"), "{text}");
     }
 
     #[test]

@@ -3,9 +3,8 @@
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-use super::{Statement, text};
+use super::{Statement, stamp, text};
 use crate::id::{ResponseId, SurveyId};
-use crate::row::Cell;
 use crate::time::Timestamp;
 
 /// What stands in `QUALTRICS_ERASED.HASH`: HMAC-SHA-256 of survey and response under the database's salt, hexadecimal.
@@ -36,7 +35,7 @@ pub fn add(hash: &str, now: Timestamp) -> Statement {
     Statement::new(
         "/* erased.add */ INSERT INTO \"QUALTRICS_ERASED\" (\"HASH\", \"ERASED_AT\") VALUES (?, ?) ON CONFLICT (\"HASH\") DO NOTHING",
     )
-    .with([text(hash), Cell::Timestamp(now)])
+    .with([text(hash), stamp(now)])
 }
 
 /// Lifts an erasure.

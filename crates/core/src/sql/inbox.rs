@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{Statement, instant, later, number, text};
+use super::{Statement, later, number, stamp, text, when};
 use crate::id::{ResponseId, SurveyId};
 use crate::inbox::{Event, Fence, Owner, REVIVAL_AFTER, Reason, TOPIC};
 use crate::row::Cell;
@@ -39,14 +39,14 @@ RETURNING "COMPLETED_AT""#,
         text(&event.survey_id),
         text(&event.response_id),
         text(TOPIC),
-        Cell::Timestamp(event.completed_at),
-        Cell::Timestamp(event.received_at),
+        stamp(event.completed_at),
+        stamp(event.received_at),
         text(state),
         number(attempts),
-        instant(next),
+        when(next),
         lease.map_or(Cell::Null, |(owner, _)| text(owner)),
-        instant(lease.map(|(_, duration)| later(now, duration))),
-        Cell::Timestamp(now.checked_sub(REVIVAL_AFTER).unwrap_or(now)),
+        when(lease.map(|(_, duration)| later(now, duration))),
+        stamp(now.checked_sub(REVIVAL_AFTER).unwrap_or(now)),
     ])
 }
 
@@ -58,7 +58,7 @@ pub fn due(surveys: &[SurveyId], limit: u32, now: Timestamp) -> Statement {
 SELECT "SURVEY_ID", "RESPONSE_ID", "COMPLETED_AT", "RECEIVED_AT", "ATTEMPTS" FROM "QUALTRICS_INBOX"
 WHERE "STATE" <> 'done' AND "STATE" = 'pending' AND "NEXT_ATTEMPT_AT" <= "#,
     );
-    statement.bind(Cell::Timestamp(now));
+    statement.bind(stamp(now));
     of_surveys(&mut statement, surveys);
     statement
         .push(r#" ORDER BY "RECEIVED_AT" DESC LIMIT "#)
@@ -74,7 +74,7 @@ pub fn expired(surveys: &[SurveyId], limit: u32, now: Timestamp) -> Statement {
 SELECT "SURVEY_ID", "RESPONSE_ID", "COMPLETED_AT", "RECEIVED_AT", "ATTEMPTS" FROM "QUALTRICS_INBOX"
 WHERE "STATE" <> 'done' AND "STATE" = 'leased' AND "LEASE_UNTIL" < "#,
     );
-    statement.bind(Cell::Timestamp(now));
+    statement.bind(stamp(now));
     of_surveys(&mut statement, surveys);
     statement
         .push(r#" ORDER BY "RECEIVED_AT" DESC LIMIT "#)
@@ -110,12 +110,12 @@ WHERE "SURVEY_ID" = ? AND "RESPONSE_ID" = ? AND "ATTEMPTS" = ? AND "COMPLETED_AT
     )
     .with([
         text(owner),
-        Cell::Timestamp(later(now, duration)),
+        stamp(later(now, duration)),
         text(survey),
         text(response),
         number(attempts),
-        Cell::Timestamp(completed_at),
-        Cell::Timestamp(now),
+        stamp(completed_at),
+        stamp(now),
     ])
 }
 
@@ -125,7 +125,7 @@ fn fence_binds(fence: &Fence) -> [Cell; 5] {
         text(&fence.response_id),
         text(&fence.owner),
         number(fence.attempt),
-        Cell::Timestamp(fence.completed_at),
+        stamp(fence.completed_at),
     ]
 }
 
@@ -145,7 +145,7 @@ pub fn renew(fence: &Fence, duration: Duration, now: Timestamp) -> Statement {
     Statement::new(under_fence!(
         "/* inbox.renew */\nUPDATE \"QUALTRICS_INBOX\" SET \"LEASE_UNTIL\" = ?"
     ))
-    .with([Cell::Timestamp(later(now, duration))])
+    .with([stamp(later(now, duration))])
     .with(fence_binds(fence))
 }
 
@@ -156,7 +156,7 @@ pub fn done(fence: &Fence, reason: Option<&Reason>, now: Timestamp) -> Statement
         "/* inbox.done */\nUPDATE \"QUALTRICS_INBOX\" SET \"STATE\" = 'done', \"DONE_AT\" = ?, \"LAST_ERROR\" = ?, \
          \"NEXT_ATTEMPT_AT\" = NULL, \"LEASE_OWNER\" = NULL, \"LEASE_UNTIL\" = NULL"
     ))
-    .with([Cell::Timestamp(now), last_error(reason)])
+    .with([stamp(now), last_error(reason)])
     .with(fence_binds(fence))
 }
 
@@ -167,7 +167,7 @@ pub fn dead(fence: &Fence, reason: &Reason, now: Timestamp) -> Statement {
         "/* inbox.dead */\nUPDATE \"QUALTRICS_INBOX\" SET \"STATE\" = 'dead', \"DONE_AT\" = ?, \"LAST_ERROR\" = ?, \
          \"NEXT_ATTEMPT_AT\" = NULL, \"LEASE_OWNER\" = NULL, \"LEASE_UNTIL\" = NULL"
     ))
-    .with([Cell::Timestamp(now), last_error(Some(reason))])
+    .with([stamp(now), last_error(Some(reason))])
     .with(fence_binds(fence))
 }
 
@@ -178,7 +178,7 @@ pub fn retry(fence: &Fence, after: Duration, reason: Option<&Reason>, now: Times
         "/* inbox.retry */\nUPDATE \"QUALTRICS_INBOX\" SET \"STATE\" = 'pending', \"NEXT_ATTEMPT_AT\" = ?, \
          \"LAST_ERROR\" = COALESCE(?, \"LAST_ERROR\"), \"LEASE_OWNER\" = NULL, \"LEASE_UNTIL\" = NULL"
     ))
-    .with([Cell::Timestamp(later(now, after)), last_error(reason)])
+    .with([stamp(later(now, after)), last_error(reason)])
     .with(fence_binds(fence))
 }
 
@@ -208,7 +208,7 @@ pub fn take_over(now: Timestamp) -> Statement {
 UPDATE "QUALTRICS_INBOX" SET "STATE" = 'pending', "NEXT_ATTEMPT_AT" = ?, "LEASE_OWNER" = NULL, "LEASE_UNTIL" = NULL
 WHERE "STATE" <> 'done' AND "STATE" = 'leased'"#,
     )
-    .with([Cell::Timestamp(now)])
+    .with([stamp(now)])
 }
 
 /// Events per state and survey that are not done, with the oldest receipt: survey, state, count, received.
@@ -281,7 +281,18 @@ SELECT "SURVEY_ID", "RESPONSE_ID", "COMPLETED_AT", "RECEIVED_AT", "STATE", "ATTE
     statement
 }
 
-/// Makes dead and waiting events due now.
+/// How many events of a selection wait or are dead: what [`revive`] and [`drop_events`] act on.
+#[must_use]
+pub fn count(selection: &Selection) -> Statement {
+    let mut statement =
+        Statement::new("/* inbox.count */\nSELECT COUNT(*) FROM \"QUALTRICS_INBOX\"");
+    selection.append(&mut statement);
+    statement.push(" AND \"STATE\" IN ('dead', 'pending')");
+    statement
+}
+
+/// Makes dead and waiting events due now. What was dropped is an acknowledged exception: it comes back only if it is
+/// named, by its response or by that reason.
 #[must_use]
 pub fn revive(selection: &Selection, now: Timestamp) -> Statement {
     let mut statement = Statement::new(
@@ -290,11 +301,16 @@ pub fn revive(selection: &Selection, now: Timestamp) -> Statement {
     );
     // Giving up is by time since receipt, so a revived event begins anew.
     statement
-        .bind(Cell::Timestamp(now))
+        .bind(stamp(now))
         .push(", \"NEXT_ATTEMPT_AT\" = ")
-        .bind(Cell::Timestamp(now));
+        .bind(stamp(now));
     selection.append(&mut statement);
     statement.push(" AND \"STATE\" IN ('dead', 'pending')");
+    if selection.response.is_none() && selection.reason.is_none() {
+        statement.push(
+            " AND (\"STATE\" <> 'dead' OR \"LAST_ERROR\" IS NULL OR \"LAST_ERROR\" NOT LIKE 'dropped:%')",
+        );
+    }
     statement
 }
 
@@ -305,7 +321,7 @@ pub fn drop_events(selection: &Selection, now: Timestamp) -> Statement {
         "/* inbox.drop */\nUPDATE \"QUALTRICS_INBOX\" SET \"STATE\" = 'dead', \"NEXT_ATTEMPT_AT\" = NULL, \
          \"LAST_ERROR\" = 'dropped: given up by hand', \"DONE_AT\" = ",
     );
-    statement.bind(Cell::Timestamp(now));
+    statement.bind(stamp(now));
     selection.append(&mut statement);
     statement.push(" AND \"STATE\" IN ('dead', 'pending')");
     statement
@@ -320,7 +336,7 @@ DELETE FROM "QUALTRICS_INBOX" WHERE ("SURVEY_ID", "RESPONSE_ID") IN (
   SELECT "SURVEY_ID", "RESPONSE_ID" FROM "QUALTRICS_INBOX" WHERE "STATE" = 'done' AND "DONE_AT" < "#,
     );
     statement
-        .bind(Cell::Timestamp(before))
+        .bind(stamp(before))
         .push(" ORDER BY \"DONE_AT\" LIMIT ")
         .number(limit.into())
         .push(")");

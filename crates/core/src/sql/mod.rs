@@ -6,17 +6,22 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use crate::row::{Cell, ColumnName, TableName};
+use crate::inbox::whole_milliseconds;
+use crate::row::{Cell, ColumnName, ColumnType, TableName};
 use crate::time::Timestamp;
 
 pub mod bulk;
 pub mod changes;
 pub mod ddl;
 pub mod erased;
+pub mod functions;
 pub mod inbox;
 pub mod rows;
 pub mod runs;
+mod select;
 pub mod surveys;
+
+pub use select::{Context, Page, Selection, Shape, ShapeColumn, gone, recommended_indexes, select};
 
 /// Which database a text is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -93,6 +98,12 @@ impl Statement {
         self
     }
 
+    /// Appends a type as both dialects write it in a CAST.
+    pub fn kind(&mut self, kind: ColumnType) -> &mut Self {
+        self.text.to_mut().push_str(&kind.to_string());
+        self
+    }
+
     /// Appends another statement, text and values.
     pub fn append(&mut self, other: Self) -> &mut Self {
         self.text.to_mut().push_str(&other.text);
@@ -123,7 +134,18 @@ fn number(value: impl Into<i64>) -> Cell {
     Cell::Integer(value.into())
 }
 
-/// An instant as a cell, NULL where there is none.
+/// An instant of our own tables: whole milliseconds, so that all texts of one column have one length and sort as the
+/// instants do.
+fn stamp(value: Timestamp) -> Cell {
+    Cell::Timestamp(whole_milliseconds(value))
+}
+
+/// The same, NULL where there is none.
+fn when(value: Option<Timestamp>) -> Cell {
+    value.map_or(Cell::Null, stamp)
+}
+
+/// An instant as a cell, as precise as it is, NULL where there is none.
 fn instant(value: Option<Timestamp>) -> Cell {
     value.map_or(Cell::Null, Cell::Timestamp)
 }

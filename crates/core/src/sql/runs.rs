@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Statement, later, text};
+use super::{Statement, later, stamp, text};
 use crate::inbox::Owner;
-use crate::row::Cell;
 use crate::time::Timestamp;
 
 /// Takes a run, or prolongs one's own. No row changed means that somebody else holds it.
@@ -26,8 +25,8 @@ WHERE R."OWNER" IS NULL OR R."OWNER" = excluded."OWNER" OR R."UNTIL" IS NULL OR 
         text(job),
         text(subject),
         text(owner),
-        Cell::Timestamp(later(now, duration)),
-        Cell::Timestamp(now),
+        stamp(later(now, duration)),
+        stamp(now),
     ])
 }
 
@@ -50,6 +49,38 @@ INSERT INTO "QUALTRICS_RUNS" ("JOB", "SURVEY_ID", "STATE") VALUES (?, ?, ?)
 ON CONFLICT ("JOB", "SURVEY_ID") DO UPDATE SET "STATE" = excluded."STATE""#,
     )
     .with([text(job), text(subject), text(state)])
+}
+
+/// [`put`] for people: with its values in the text. For states that are hexadecimal digits.
+#[must_use]
+pub fn put_text(job: &'static str, subject: &'static str, digits: &str) -> String {
+    let digits: String = digits.chars().filter(char::is_ascii_hexdigit).collect();
+    format!(
+        "UPDATE \"QUALTRICS_RUNS\" SET \"STATE\" = '{digits}' WHERE \"JOB\" = '{job}' AND \"SURVEY_ID\" = '{subject}'"
+    )
+}
+
+/// Says that a process lives, until when at least, and what the others have to know of it.
+#[must_use]
+pub fn announce(
+    job: &str,
+    owner: &Owner,
+    duration: Duration,
+    state: &str,
+    now: Timestamp,
+) -> Statement {
+    Statement::new(
+        r#"/* runs.announce */
+INSERT INTO "QUALTRICS_RUNS" ("JOB", "SURVEY_ID", "OWNER", "UNTIL", "STATE") VALUES (?, ?, ?, ?, ?)
+ON CONFLICT ("JOB", "SURVEY_ID") DO UPDATE SET "UNTIL" = excluded."UNTIL", "STATE" = excluded."STATE""#,
+    )
+    .with([
+        text(job),
+        text(owner),
+        text(owner),
+        stamp(later(now, duration)),
+        text(state),
+    ])
 }
 
 /// Keeps a run's state unless there is one: for values that are made once, such as a salt.
@@ -85,5 +116,5 @@ pub fn remove(job: &str, subject: &str) -> Statement {
 #[must_use]
 pub fn remove_expired(job: &str, now: Timestamp) -> Statement {
     Statement::new("/* runs.remove_expired */ DELETE FROM \"QUALTRICS_RUNS\" WHERE \"JOB\" = ? AND \"UNTIL\" < ?")
-        .with([text(job), Cell::Timestamp(now)])
+        .with([text(job), stamp(now)])
 }

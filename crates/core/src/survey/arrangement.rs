@@ -34,10 +34,14 @@ struct Block {
     loops: Option<Loops>,
 }
 
-/// From `GET /survey-definitions/{id}`: `Blocks` (an object, in QSF also an array) and `SurveyFlow`.
-pub(super) fn of_definition(blocks: Option<Node<'_>>, flow: Option<Node<'_>>) -> Arrangement {
-    let blocks = members(blocks)
-        .into_iter()
+/// From `GET /survey-definitions/{id}`: `Blocks` (an object or array of blocks; in QSF also one block) and `SurveyFlow`.
+pub(super) fn of_definition(blocks: &[Node<'_>], flow: Option<Node<'_>>) -> Arrangement {
+    let blocks = blocks
+        .iter()
+        .flat_map(|blocks| match blocks.get("BlockElements") {
+            Some(_) => vec![(String::new(), *blocks)],
+            None => members(Some(*blocks)),
+        })
         .map(|(id, block)| Block {
             id: block.text_at("ID").unwrap_or(id),
             trash: block.text_at("Type").is_some_and(|kind| kind == "Trash"),
@@ -119,23 +123,20 @@ fn walk(node: Node<'_>, depth: usize, blocks: &mut Vec<String>, embedded: &mut V
     }
 }
 
-/// A block's `Options.LoopingOptions`.
+/// A block's `Options.LoopingOptions`. A table of fields lists the loops, also where a question drives them.
 fn looping(options: Node<'_>) -> Option<Loops> {
-    let kind = options.text_at("Looping")?;
+    options
+        .text_at("Looping")
+        .filter(|kind| kind == "Static" || kind == "Question")?;
     let looping = options.get("LoopingOptions")?;
-    match kind.as_str() {
-        "Question" => looping
-            .text_at("QID")
-            .or_else(|| looping.text_at("QuestionID"))
-            .map(Loops::ChoicesOf),
-        "Static" => {
-            let ids: Vec<_> = members(looping.get("Static"))
-                .into_iter()
-                .map(|(id, _)| id)
-                .collect();
-            (!ids.is_empty()).then_some(Loops::Ids(ids))
-        }
-        _ => None,
+    let ids: Vec<String> = members(looping.get("Static"))
+        .into_iter()
+        .map(|(id, _)| id)
+        .collect();
+    if ids.is_empty() {
+        looping.text_at("QID").map(Loops::ChoicesOf)
+    } else {
+        Some(Loops::Ids(ids))
     }
 }
 

@@ -27,10 +27,12 @@ pub(super) struct Asked {
     pub(super) groups: Vec<String>,
     /// The columns of a side by side, each a question of its own over the same rows.
     pub(super) columns: Vec<Self>,
-    /// Levels of a drill down.
+    /// Levels of a drill down; clicks of a heat map.
     pub(super) levels: usize,
     /// The definition says that its numbers have no fraction.
     pub(super) whole: bool,
+    /// The question whose choices are carried forward into this one.
+    pub(super) carried_from: Option<String>,
     /// Ids of the loops that it is asked in.
     pub(super) loops: Vec<String>,
     /// Deleted, though its data remain.
@@ -44,8 +46,12 @@ pub(super) struct Part {
     /// Given by the definition; else the id.
     pub(super) recode: Option<String>,
     pub(super) label: String,
-    /// A row's own export tag, which stands in the export file instead of the question's.
+    /// Its own export tag, which stands in the export file instead of one made from the question's.
     pub(super) tag: Option<String>,
+    /// What a row's tag ends with in the column map, if that is known.
+    pub(super) suffix: Option<String>,
+    /// The columns of a profile matrix' row, which has its own.
+    pub(super) answers: Vec<Self>,
     /// Has a text box beside it.
     pub(super) has_text: bool,
 }
@@ -84,13 +90,21 @@ impl Asked {
                 }),
             levels: configuration
                 .and_then(|configuration| configuration.text_at("VariableCount"))
+                .or_else(|| node.text_at("Clicks"))
                 .and_then(|count| count.parse().ok())
-                .unwrap_or(0),
+                .map_or(0, |count: usize| count.min(LEVELS_MAX)),
+            carried_from: node
+                .get("DynamicChoices")
+                .and_then(|dynamic| dynamic.text_at("Locator"))
+                .and_then(|locator| located(&locator)),
             whole: configuration
                 .and_then(|configuration| configuration.text_at("NumDecimals"))
                 .is_some_and(|decimals| decimals == "0"),
             ..Self::default()
         };
+        if asked.selector == "Profile" {
+            asked.profile(node);
+        }
         let recoded = if asked.answers.is_empty() {
             &mut asked.choices
         } else {
@@ -102,14 +116,30 @@ impl Asked {
         apply(node.get("VariableNaming"), recoded, |part, name| {
             part.label = plain(&name)
         });
+        let question_tag = asked.tag.clone();
         apply(
             node.get("ChoiceDataExportTags"),
             &mut asked.choices,
             |part, tag| {
-                part.tag = Some(tag);
+                if !is_default_tag(&tag, &part.id, &question_tag) {
+                    part.tag = Some(tag);
+                }
             },
         );
         asked
+    }
+
+    /// Each row of a profile matrix has columns of its own: `Answers` holds them by row.
+    fn profile(&mut self, node: Node<'_>) {
+        self.answers.clear();
+        for (row, _) in node.get("Answers").map_or_else(Vec::new, Node::members) {
+            let own = node
+                .get("Answers")
+                .map_or_else(Vec::new, |answers| definition_parts(answers, &row, ""));
+            if let Some(part) = self.choices.iter_mut().find(|part| part.id == row) {
+                part.answers = own;
+            }
+        }
     }
 
     /// From `GET /surveys/{id}`.
@@ -165,12 +195,41 @@ impl Asked {
         self.whole |= other.whole;
     }
 
+    /// The columns of a row: its own, else those of all.
+    pub(super) fn answers_of<'a>(&'a self, row: &'a Part) -> &'a [Part] {
+        if row.answers.is_empty() {
+            &self.answers
+        } else {
+            &row.answers
+        }
+    }
+
     /// Several answers may be chosen.
     pub(super) fn is_multiple(&self) -> bool {
         self.selector.starts_with("MA")
             || self.selector == "MSB"
             || self.sub_selector == "MultipleAnswer"
     }
+}
+
+/// Ids of nothing that somebody builds go higher than this; a larger number would only be a trap.
+const LEVELS_MAX: usize = 100;
+
+/// `QID1` in `q://QID1/ChoiceGroup/SelectedChoices`.
+fn located(locator: &str) -> Option<String> {
+    let (question, _) = locator.strip_prefix("q://")?.split_once('/')?;
+    Some(question.to_owned())
+}
+
+/// Qualtrics fills in rows' tags as `Q15_3`, after the question's tag of that time and the row's id. Exports don't
+/// follow them when the question is renamed. Source: surveyir, measured against real exports.
+fn is_default_tag(tag: &str, id: &str, question_tag: &str) -> bool {
+    let Some(stem) = tag.strip_suffix(id).and_then(|stem| stem.strip_suffix('_')) else {
+        return false;
+    };
+    let digits = stem.strip_prefix('Q').unwrap_or("");
+    let is_made = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    is_made && stem != question_tag
 }
 
 fn complete_parts(parts: &mut Vec<Part>, others: Vec<Part>) {
@@ -226,8 +285,8 @@ fn survey_parts(node: Option<Node<'_>>) -> Vec<Part> {
                 id: id.clone().into_owned(),
                 recode: part.text_at("recode"),
                 label: plain(&label.unwrap_or_default()),
-                tag: None,
                 has_text: part.text_at("textEntry").is_some_and(|on| is_on(&on)),
+                ..Part::default()
             }
         })
         .collect()

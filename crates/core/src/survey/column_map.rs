@@ -101,17 +101,24 @@ fn last_part(path: &str) -> Option<String> {
     path.rsplit_once('.').map(|(_, id)| id.to_owned())
 }
 
-/// Rows have tags of their own where one of them isn't the row's id: then that is so for all rows of the question.
-/// Where all are equal to the ids, the map can't tell own tags `1`, `2` from none.
+/// What the map says of rows' tags. A row whose tag ends neither with its id nor with its position has a tag of its own,
+/// and then so have all rows of the question. Where all end so, own tags `1`, `2` can't be told from none.
 fn own_tags(asked: &mut Asked, suffixes: &[(String, String)]) {
-    if asked.choices.iter().any(|row| row.tag.is_some())
-        || suffixes.iter().all(|(row, suffix)| row == suffix)
-    {
+    let is_made = |(row, suffix): &(String, String)| {
+        let position = asked.choices.iter().position(|part| part.id == *row);
+        row == suffix || position.is_some_and(|position| (position + 1).to_string() == *suffix)
+    };
+    let own = !suffixes.iter().all(is_made);
+    if own && asked.choices.iter().any(|row| row.tag.is_some()) {
         return;
     }
     for (row, suffix) in suffixes {
         if let Some(row) = asked.choices.iter_mut().find(|part| part.id == *row) {
-            row.tag = Some(suffix.clone());
+            if own {
+                row.tag = Some(suffix.clone());
+            } else {
+                row.suffix = Some(suffix.clone());
+            }
         }
     }
 }

@@ -1,43 +1,16 @@
 //! Which keys a question's answers come under, and under which export tags the export file shows them.
 //!
-//! Sources, by rule: recorded responses and CSV headers with their import ids (`fixtures/surveys`), and where none
-//! exists the key builders of public clients; the tables of `fixtures/surveys/README.md` say which is which.
+//! Sources, by rule: recorded responses, and CSV headers with their import ids (`fixtures/surveys`); where there is none,
+//! the rules that a public package (surveyir) measured against the headers of 1,875 real exports. The table in
+//! `fixtures/surveys/README.md` says which is which.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use super::asked::{Asked, Part};
 use super::field::{Answer, Choice, Field, Kind, Spread};
-
-/// Lists of choices, each kept once: the rows of a matrix share theirs.
-#[derive(Debug, Default)]
-pub(super) struct Lists {
-    lists: Vec<Vec<Choice>>,
-    index: BTreeMap<Vec<Choice>, usize>,
-}
-
-impl Lists {
-    pub(super) fn intern(&mut self, list: Vec<Choice>) -> Option<usize> {
-        if list.is_empty() {
-            return None;
-        }
-        let next = self.lists.len();
-        let index = *self.index.entry(list.clone()).or_insert(next);
-        if index == next {
-            self.lists.push(list);
-        }
-        Some(index)
-    }
-
-    pub(super) fn get(&self, index: Option<usize>) -> &[Choice] {
-        index
-            .and_then(|index| self.lists.get(index))
-            .map_or(&[], Vec::as_slice)
-    }
-
-    pub(super) fn into_inner(self) -> Vec<Vec<Choice>> {
-        self.lists
-    }
-}
+use super::grid::place;
+use super::lists::Lists;
 
 /// The fields of one question.
 pub(super) fn fields(asked: &Asked, lists: &mut Lists) -> Vec<Field> {
@@ -46,7 +19,10 @@ pub(super) fn fields(asked: &Asked, lists: &mut Lists) -> Vec<Field> {
         lists,
         fields: Vec::new(),
     };
-    derivation.question();
+    derivation.question(&Stem {
+        key: asked.id.clone(),
+        tag: asked.tag.clone(),
+    });
     let fields = derivation.fields;
     if asked.loops.is_empty() {
         return fields;
@@ -65,86 +41,76 @@ fn looped(id: &str, field: &Field) -> Field {
         key: prefixed(&field.key),
         aliases: field.aliases.iter().map(prefixed).collect(),
         tag: prefixed(&field.tag),
+        own_tags: field
+            .own_tags
+            .iter()
+            .map(|(choice, tag)| (choice.clone(), prefixed(tag)))
+            .collect(),
         ..field.clone()
     }
 }
 
-struct Derivation<'a> {
-    asked: &'a Asked,
+/// How key and tag begin.
+pub(super) struct Stem {
+    pub(super) key: String,
+    pub(super) tag: String,
+}
+
+impl Stem {
+    pub(super) fn with(&self, key: impl Display, tag: impl Display) -> Self {
+        Self {
+            key: format!("{}{key}", self.key),
+            tag: format!("{}{tag}", self.tag),
+        }
+    }
+}
+
+pub(super) struct Derivation<'a> {
+    pub(super) asked: &'a Asked,
     lists: &'a mut Lists,
     fields: Vec<Field>,
 }
 
 impl Derivation<'_> {
-    fn question(&mut self) {
+    fn question(&mut self, stem: &Stem) {
         let asked = self.asked;
-        let id = &asked.id;
-        let tag = &asked.tag;
         match asked.kind.as_str() {
             // Nothing is answered there.
             "DB" | "Captcha" => return,
-            "MC" if asked.selector == "NPS" => self.nps(),
-            "MC" => self.choice(),
-            "TE" if asked.selector == "FORM" => self.form(),
-            "TE" => {
-                let kind = match asked.selector.as_str() {
-                    "ESTB" | "ML" => Kind::Essay,
-                    _ => Kind::Text,
-                };
-                self.add(format!("{id}_TEXT"), tag.clone(), "", kind, Answer::Text);
-            }
-            "Matrix" => self.rows(asked, id, tag),
+            "MC" if asked.selector == "NPS" => self.nps(stem),
+            "MC" => self.choice(stem),
+            // A graphic slider has one coded answer.
+            "SS" => self.choice(stem),
+            "TE" if asked.selector == "FORM" => self.form(stem),
+            "TE" => self.text(stem),
+            "Matrix" => self.rows(asked, stem),
             "SBS" => {
                 for column in &asked.columns {
-                    let number = &column.id;
-                    self.rows(
-                        column,
-                        &format!("{id}#{number}"),
-                        &format!("{tag}#{number}"),
-                    );
+                    let number = format!("#{}", column.id);
+                    self.rows(column, &stem.with(&number, &number));
                 }
             }
-            "Slider" | "CS" => self.per_choice(Kind::Number, self.number()),
-            "RO" => self.per_choice(Kind::Rank, Answer::Integer),
-            "PGR" => self.pick_group_rank(),
-            "DD" => self.drill_down(),
-            "FileUpload" | "Draw" | "Signature" => self.file(),
-            "HeatMap" => {
-                self.add(
-                    id.clone(),
-                    tag.clone(),
-                    "",
-                    Kind::Structure,
-                    Answer::Structure,
-                );
-                let regions = format!("{id}_REGIONS");
-                self.add(
-                    regions,
-                    format!("{tag}_REGIONS"),
-                    "",
-                    Kind::Structure,
-                    Answer::Structure,
-                );
-            }
-            "HotSpot" => self.per_choice(Kind::MatrixChoice, Answer::Recode),
-            "HL" => self.highlight(),
-            "Timing" => self.named(Kind::Timing, TIMING),
-            "Meta" => self.named(Kind::MetaInfo, META_INFO),
+            "Slider" | "CS" => self.per_choice(stem, Kind::Number, self.number()),
+            "RO" => self.per_choice(stem, Kind::Rank, Answer::Integer),
+            "PGR" => self.pick_group_rank(stem),
+            "DD" => self.drill_down(stem),
+            "FileUpload" | "Draw" | "Signature" => self.named(stem, Kind::File, FILE),
+            "HeatMap" => self.heat_map(stem),
+            "HotSpot" => self.per_choice(stem, Kind::MatrixChoice, Answer::Recode),
+            "HL" => self.highlight(stem),
+            "Timing" => self.named(stem, Kind::Timing, TIMING),
+            "Meta" => self.named(stem, Kind::MetaInfo, META_INFO),
             // Assumed: a question of a type that we don't know answers under its own id. What it really answers is
             // kept as JSON text, or reported as an unknown key.
-            _ => self.add(
-                id.clone(),
-                tag.clone(),
-                "",
-                Kind::Structure,
-                Answer::Structure,
-            ),
+            _ => {
+                self.add(stem.with("", ""), "", Kind::Structure, Answer::Structure);
+            }
         }
-        self.texts_beside_choices();
-        self.display_order();
+        self.texts_beside_choices(stem);
+        self.display_order(stem);
     }
 
-    fn number(&self) -> Answer {
+    pub(super) fn number(&self) -> Answer {
         if self.asked.whole {
             Answer::Integer
         } else {
@@ -153,12 +119,13 @@ impl Derivation<'_> {
     }
 
     /// Adds a field; `part` is the label of what is asked one by one.
-    fn add(&mut self, key: String, tag: String, part: &str, kind: Kind, answer: Answer) {
+    pub(super) fn add(&mut self, stem: Stem, part: &str, kind: Kind, answer: Answer) {
         let question = &self.asked.text;
         self.fields.push(Field {
-            key,
+            key: stem.key,
             aliases: Vec::new(),
-            tag,
+            tag: stem.tag,
+            own_tags: BTreeMap::new(),
             question: Some(self.asked.id.clone()),
             kind,
             answer,
@@ -174,7 +141,7 @@ impl Derivation<'_> {
     }
 
     /// Gives the field added last its choices.
-    fn choices(&mut self, list: Vec<Choice>, spread: Spread) {
+    pub(super) fn choices(&mut self, list: Vec<Choice>, spread: Spread) {
         let list = self.lists.intern(list);
         if let Some(field) = self.fields.last_mut() {
             field.list = list;
@@ -182,174 +149,109 @@ impl Derivation<'_> {
         }
     }
 
-    fn aliases(&mut self, aliases: Vec<String>) {
+    pub(super) fn aliases(&mut self, aliases: Vec<String>) {
         if let Some(field) = self.fields.last_mut() {
             field.aliases = aliases;
         }
     }
 
-    fn choice(&mut self) {
-        let (id, tag) = (self.asked.id.clone(), self.asked.tag.clone());
-        if self.asked.is_multiple() {
-            self.add(id, tag, "", Kind::MultipleChoice, Answer::Recode);
-            self.choices(list(&self.asked.choices), Spread::Chosen);
-        } else {
-            self.add(id, tag, "", Kind::SingleChoice, Answer::Recode);
-            self.choices(list(&self.asked.choices), Spread::One);
+    fn choice(&mut self, stem: &Stem) {
+        let asked = self.asked;
+        if !asked.is_multiple() {
+            self.add(stem.with("", ""), "", Kind::SingleChoice, Answer::Recode);
+            self.choices(list(&asked.choices), Spread::One);
+            return;
+        }
+        self.add(stem.with("", ""), "", Kind::MultipleChoice, Answer::Recode);
+        self.choices(list(&asked.choices), Spread::Chosen);
+        let own = asked
+            .choices
+            .iter()
+            .filter_map(|choice| Some((choice.id.clone(), choice.tag.clone()?)));
+        if let Some(field) = self.fields.last_mut() {
+            field.own_tags = own.collect();
         }
     }
 
-    fn nps(&mut self) {
-        let (id, tag) = (&self.asked.id, &self.asked.tag);
-        let (group, group_tag) = (format!("{id}_NPS_GROUP"), format!("{tag}_NPS_GROUP"));
-        self.add(id.clone(), tag.clone(), "", Kind::Nps, Answer::Integer);
+    fn nps(&mut self, stem: &Stem) {
+        let group = |recode: &str, label: &str| Choice {
+            id: recode.to_owned(),
+            recode: recode.to_owned(),
+            label: label.to_owned(),
+        };
+        self.add(stem.with("", ""), "", Kind::Nps, Answer::Integer);
         self.add(
-            group,
-            group_tag,
+            stem.with("_NPS_GROUP", "_NPS_GROUP"),
             "NPS group",
             Kind::NpsGroup,
             Answer::Recode,
         );
-        let groups = [("1", "Detractor"), ("2", "Passive"), ("3", "Promoter")];
-        let groups = groups.map(|(recode, label)| Choice {
-            id: recode.to_owned(),
-            recode: recode.to_owned(),
-            label: label.to_owned(),
-        });
-        self.choices(groups.to_vec(), Spread::One);
+        let groups = vec![
+            group("1", "Detractor"),
+            group("2", "Passive"),
+            group("3", "Promoter"),
+        ];
+        self.choices(groups, Spread::One);
+    }
+
+    fn text(&mut self, stem: &Stem) {
+        let kind = match self.asked.selector.as_str() {
+            "ESTB" | "ML" => Kind::Essay,
+            _ => Kind::Text,
+        };
+        self.add(stem.with("_TEXT", ""), "", kind, Answer::Text);
     }
 
     /// The recorded import id is `QID2698_1`; the column map of `GET /surveys` says `…_1_TEXT`, and no recorded
     /// response has a form, so both spellings are taken.
-    fn form(&mut self) {
-        let asked = self.asked;
-        for field in &asked.choices {
-            let key = format!("{}_{}", asked.id, field.id);
-            let alias = format!("{key}_TEXT");
-            self.add(
-                key,
-                format!("{}_{}", asked.tag, field.id),
-                &field.label,
-                Kind::Text,
-                Answer::Text,
-            );
+    fn form(&mut self, stem: &Stem) {
+        for field in &self.asked.choices {
+            let suffix = format!("_{}", field.id);
+            let field_stem = stem.with(&suffix, &suffix);
+            let alias = format!("{}_TEXT", field_stem.key);
+            self.add(field_stem, &field.label, Kind::Text, Answer::Text);
             self.aliases(vec![alias]);
         }
     }
 
-    /// The rows of a matrix, or of one column of a side by side.
-    fn rows(&mut self, grid: &Asked, key: &str, tag: &str) {
-        let asked = self.asked;
-        // A side by side's columns may leave out the rows, which are the same for all.
-        let rows = if asked.columns.is_empty() || grid.choices.is_empty() {
-            &asked.choices
-        } else {
-            &grid.choices
-        };
-        for row in rows {
-            let row_key = format!("{key}_{}", row.id);
-            let row_tag = match &row.tag {
-                Some(own) if asked.columns.is_empty() => own.clone(),
-                _ => format!("{tag}_{}", row.id),
-            };
-            self.row(grid, row, &row_key, &row_tag);
-        }
-    }
-
-    fn row(&mut self, grid: &Asked, row: &Part, key: &str, tag: &str) {
-        let entered = match grid.selector.as_str() {
-            "TE" => Some((Kind::Text, Answer::Text)),
-            "CS" => Some((Kind::Number, self.number())),
-            "RO" => Some((Kind::Rank, Answer::Integer)),
-            _ => None,
-        };
-        if let Some((kind, answer)) = entered {
-            for column in &grid.answers {
-                let cell = format!("{key}_{}", column.id);
-                let aliases = vec![
-                    format!("{cell}_TEXT"),
-                    format!("{}-{}-{}-TEXT", self.asked.id, row.id, column.id),
-                ];
-                let label = format!("{} - {}", row.label, column.label);
-                self.add(cell, format!("{tag}_{}", column.id), &label, kind, answer);
-                self.aliases(aliases);
-            }
-        } else if grid.is_multiple() {
-            self.add(
-                key.to_owned(),
-                tag.to_owned(),
-                &row.label,
-                Kind::MultipleChoice,
-                Answer::Recode,
-            );
-            self.choices(list(&grid.answers), Spread::Chosen);
-        } else {
-            self.add(
-                key.to_owned(),
-                tag.to_owned(),
-                &row.label,
-                Kind::MatrixChoice,
-                Answer::Recode,
-            );
-            self.choices(list(&grid.answers), Spread::One);
-        }
-        if row.has_text {
-            self.add(
-                format!("{key}_TEXT"),
-                format!("{tag}_TEXT"),
-                &row.label,
-                Kind::ChoiceText,
-                Answer::Text,
-            );
-        }
-    }
-
-    fn per_choice(&mut self, kind: Kind, answer: Answer) {
+    fn per_choice(&mut self, stem: &Stem, kind: Kind, answer: Answer) {
         let asked = self.asked;
         for choice in &asked.choices {
-            let (key, tag) = (
-                format!("{}_{}", asked.id, choice.id),
-                format!("{}_{}", asked.tag, choice.id),
-            );
-            self.add(key, tag, &choice.label, kind, answer);
+            let suffix = format!("_{}", choice.id);
+            self.add(stem.with(&suffix, &suffix), &choice.label, kind, answer);
             if answer == Answer::Recode {
                 self.choices(list(&asked.answers), Spread::One);
             }
         }
     }
 
-    fn pick_group_rank(&mut self) {
+    fn pick_group_rank(&mut self, stem: &Stem) {
         let asked = self.asked;
-        let (id, tag) = (&asked.id, &asked.tag);
         for group in &asked.groups {
-            let key = format!("{id}_{group}_GROUP");
-            self.add(
-                key,
-                format!("{tag}_{group}_GROUP"),
-                "",
-                Kind::Group,
-                Answer::Recode,
-            );
+            let suffix = format!("_{group}_GROUP");
+            self.add(stem.with(&suffix, &suffix), "", Kind::Group, Answer::Recode);
             self.choices(list(&asked.choices), Spread::Chosen);
             for choice in &asked.choices {
-                let key = format!("{id}_G{group}_{}_RANK", choice.id);
-                let rank_tag = format!("{tag}_{group}_{}_RANK", choice.id);
-                self.add(key, rank_tag, &choice.label, Kind::Rank, Answer::Integer);
+                let id = &choice.id;
+                let rank = stem.with(
+                    format_args!("_G{group}_{id}_RANK"),
+                    format_args!("_{group}_{id}_RANK"),
+                );
+                self.add(rank, &choice.label, Kind::Rank, Answer::Integer);
             }
         }
     }
 
-    fn drill_down(&mut self) {
+    fn drill_down(&mut self, stem: &Stem) {
         let asked = self.asked;
         for level in 1..=asked.levels.max(asked.choices.len()) {
             let label = asked
                 .choices
                 .get(level - 1)
                 .map_or("", |part| part.label.as_str());
-            let key = format!("{}_{level}", asked.id);
+            let suffix = format!("_{level}");
             self.add(
-                key,
-                format!("{}_{level}", asked.tag),
+                stem.with(&suffix, &suffix),
                 label,
                 Kind::SingleChoice,
                 Answer::Recode,
@@ -358,30 +260,32 @@ impl Derivation<'_> {
         }
     }
 
-    fn file(&mut self) {
-        for (key, tag, answer) in FILE {
-            let key = format!("{}_{key}", self.asked.id);
-            self.add(
-                key,
-                format!("{}_{tag}", self.asked.tag),
-                tag,
-                Kind::File,
-                *answer,
-            );
-        }
+    /// Two columns for each click; the question's own tag is that of the regions.
+    fn heat_map(&mut self, stem: &Stem) {
+        let coordinates = (1..=self.asked.levels.max(1)).flat_map(|click| {
+            ["x", "y"].map(|axis| Choice {
+                id: format!("{click}_{axis}"),
+                recode: format!("{click}_{axis}"),
+                label: format!("click {click}, {axis}"),
+            })
+        });
+        self.add(stem.with("", ""), "", Kind::Number, Answer::Number);
+        self.choices(coordinates.collect(), Spread::Points);
+        self.add(
+            stem.with("_REGIONS", ""),
+            "regions",
+            Kind::Structure,
+            Answer::Structure,
+        );
     }
 
     /// One column per word and category, as the export file has it.
-    fn highlight(&mut self) {
+    fn highlight(&mut self, stem: &Stem) {
         let asked = self.asked;
         for category in &asked.answers {
-            let (key, tag) = (
-                format!("{}_{}", asked.id, category.id),
-                format!("{}_{}", asked.tag, category.id),
-            );
+            let suffix = format!("_{}", category.id);
             self.add(
-                key,
-                tag,
+                stem.with(&suffix, &suffix),
                 &category.label,
                 Kind::MultipleChoice,
                 Answer::Recode,
@@ -390,15 +294,19 @@ impl Derivation<'_> {
         }
     }
 
-    fn named(&mut self, kind: Kind, parts: &[(&str, &str, Answer)]) {
+    fn named(&mut self, stem: &Stem, kind: Kind, parts: &[(&str, &str, Answer)]) {
         for (key, tag, answer) in parts {
-            let key = format!("{}_{key}", self.asked.id);
-            self.add(key, format!("{}_{tag}", self.asked.tag), tag, kind, *answer);
+            self.add(
+                stem.with(format_args!("_{key}"), format_args!("_{tag}")),
+                tag,
+                kind,
+                *answer,
+            );
         }
     }
 
     /// `QID5_7_TEXT` for a choice with a text box. Rows bring theirs along, forms and meta info are nothing else.
-    fn texts_beside_choices(&mut self) {
+    fn texts_beside_choices(&mut self, stem: &Stem) {
         let asked = self.asked;
         if matches!(
             asked.kind.as_str(),
@@ -407,35 +315,43 @@ impl Derivation<'_> {
             return;
         }
         for choice in asked.choices.iter().filter(|choice| choice.has_text) {
-            let key = format!("{}_{}_TEXT", asked.id, choice.id);
-            let tag = format!("{}_{}_TEXT", asked.tag, choice.recode());
-            self.add(key, tag, &choice.label, Kind::ChoiceText, Answer::Text);
+            let beside = stem.with(
+                format_args!("_{}_TEXT", choice.id),
+                format_args!("_{}_TEXT", choice.recode()),
+            );
+            self.add(beside, &choice.label, Kind::ChoiceText, Answer::Text);
         }
     }
 
     /// Only exports that ask for it show the order, so it is a column only where it is named.
-    fn display_order(&mut self) {
+    fn display_order(&mut self, stem: &Stem) {
         let asked = self.asked;
         if asked.choices.is_empty()
-            || matches!(asked.kind.as_str(), "TE" | "Meta" | "Timing" | "SBS")
+            || matches!(
+                asked.kind.as_str(),
+                "TE" | "Meta" | "Timing" | "SBS" | "HeatMap"
+            )
         {
             return;
         }
         let shown = if asked.answers.is_empty() {
             list(&asked.choices)
         } else {
-            asked
-                .choices
-                .iter()
-                .map(|row| Choice {
+            (1..)
+                .zip(&asked.choices)
+                .map(|(position, row)| Choice {
                     id: row.id.clone(),
-                    recode: row.tag.clone().unwrap_or_else(|| row.id.clone()),
+                    recode: row.tag.clone().unwrap_or_else(|| place(row, position)),
                     label: row.label.clone(),
                 })
                 .collect()
         };
-        let (key, tag) = (format!("{}_DO", asked.id), format!("{}_DO", asked.tag));
-        self.add(key, tag, "order shown", Kind::DisplayOrder, Answer::Integer);
+        self.add(
+            stem.with("_DO", "_DO"),
+            "order shown",
+            Kind::DisplayOrder,
+            Answer::Integer,
+        );
         self.choices(shown, Spread::Places);
         if let Some(field) = self.fields.last_mut() {
             field.by_default = false;
@@ -443,7 +359,7 @@ impl Derivation<'_> {
     }
 }
 
-fn list(parts: &[Part]) -> Vec<Choice> {
+pub(super) fn list(parts: &[Part]) -> Vec<Choice> {
     parts
         .iter()
         .map(|part| Choice {

@@ -59,9 +59,9 @@ pub enum DefinitionError {
         /// What it names.
         tag: String,
     },
-    /// A multi-answer question can't be pseudonymised: its columns hold recodes of choices.
+    /// What can't be pseudonymised: columns of choices, and what tells what a response is.
     #[error(
-        "`pseudonymize` names `{tag}`, which has several answers: only single values can be replaced"
+        "`pseudonymize` names `{tag}`: only questions with one answer, embedded data and personal metadata can be replaced"
     )]
     NotPseudonymizable {
         /// What it names.

@@ -1,5 +1,7 @@
 //! One key that a response's `values` may hold, and what stands there.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// A choice, a matrix column, a row: whatever a question offers under an id.
@@ -118,6 +120,8 @@ pub(crate) enum Spread {
     Chosen,
     /// An array of what was shown, in order: one column per choice, holding its place.
     Places,
+    /// An array of points: two columns per point, holding its coordinates.
+    Points,
 }
 
 /// One key of `values`.
@@ -130,6 +134,9 @@ pub(crate) struct Field {
     pub(crate) aliases: Vec<String>,
     /// The export tag; of a spread field without the choice's part.
     pub(crate) tag: String,
+    /// Choices, by id, whose columns have tags of their own.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) own_tags: BTreeMap<String, String>,
     /// The question's id, if it is a question's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) question: Option<String>,

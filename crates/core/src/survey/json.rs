@@ -34,6 +34,16 @@ impl<'a> Node<'a> {
         Some(Self(raw.get()))
     }
 
+    /// The whole of `bytes` as one JSON object, looked through while it is read; `None` if it isn't one.
+    pub(crate) fn parse_object(bytes: &'a [u8], visit: impl FnMut(&'a str, Self)) -> Option<Self> {
+        let text = std::str::from_utf8(bytes).ok()?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        deserializer.deserialize_map(EachMember(visit)).ok()?;
+        deserializer.end().ok()?;
+        Some(Self(text.trim_matches([' ', '\t', '\r', '\n'])))
+    }
+
     /// A piece of text that was read as JSON before.
     pub(crate) fn trusted(text: &'a str) -> Self {
         Self(text)

@@ -118,6 +118,13 @@ pub(crate) const RECORDED_DATE_KEY: &str = "recordedDate";
 /// The metadata that stands under this key, or under the name that a survey's flow or a link gives it: personal
 /// metadata may also be declared as embedded data, or come in a link's query, under its tag.
 pub(crate) fn personal_of(name: &str) -> Option<&'static Metadata> {
+    // Every key of every document is asked about, and few begin like one of these.
+    if !matches!(
+        name.as_bytes().first(),
+        Some(b'i' | b'I' | b'r' | b'R' | b'e' | b'E' | b'l' | b'L')
+    ) {
+        return None;
+    }
     METADATA.iter().find(|metadata| {
         metadata.personal
             && (metadata.key.eq_ignore_ascii_case(name) || metadata.tag.eq_ignore_ascii_case(name))
@@ -127,4 +134,22 @@ pub(crate) fn personal_of(name: &str) -> Option<&'static Metadata> {
 /// The metadata under exactly this key.
 pub(crate) fn of_key(key: &str) -> Option<&'static Metadata> {
     METADATA.iter().find(|metadata| metadata.key == key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn personal_metadata_is_known_by_key_and_by_tag_in_any_case() {
+        for metadata in METADATA {
+            for name in [metadata.key, metadata.tag] {
+                for name in [name.to_owned(), name.to_lowercase(), name.to_uppercase()] {
+                    assert_eq!(personal_of(&name).is_some(), metadata.personal, "{name}");
+                }
+            }
+        }
+        assert!(personal_of("QID1").is_none());
+        assert!(personal_of("").is_none());
+    }
 }

@@ -5,21 +5,23 @@
 //! questions complete it where it is silent or can't be had. Keys are what columns hang on: tags repeat and change, QIDs
 //! don't. [`crate::mapping`] makes columns of it.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::id::SurveyId;
-use crate::time::{Timestamp, parse_instant};
+use crate::time::Timestamp;
 
+mod answers;
 mod arrangement;
 mod asked;
 mod column_map;
 mod derive;
 mod error;
+mod facts;
 pub(crate) mod field;
+mod grid;
 pub(crate) mod json;
+mod lists;
 pub(crate) mod metadata;
 pub(crate) mod schema;
 mod text;
@@ -27,11 +29,7 @@ mod text;
 pub use error::DefinitionError;
 pub use field::{Choice, Kind};
 
-use arrangement::{Arrangement, Loops};
-use asked::Asked;
-use derive::Lists;
-use field::{Answer, Field, Spread};
-use json::Node;
+use field::Field;
 
 /// Qualtrics' answers about one survey, as received, with or without their envelope. One of them is enough.
 #[derive(Debug, Clone, Copy, Default)]
@@ -100,61 +98,7 @@ impl SurveyDefinition {
         id: &SurveyId,
         answers: &DefinitionAnswers<'_>,
     ) -> Result<Self, DefinitionError> {
-        let schema = answers
-            .response_schema
-            .and_then(result)
-            .and_then(Usable::schema);
-        let survey = answers.survey.and_then(result).and_then(Usable::survey);
-        let definition = answers
-            .survey_definition
-            .and_then(result)
-            .and_then(Usable::definition);
-        if schema.is_none() && survey.is_none() && definition.is_none() {
-            return Err(DefinitionError::Nothing {
-                survey: id.to_string(),
-            });
-        }
-        for found in [
-            survey.and_then(|survey| survey.text_at("id")),
-            definition
-                .as_ref()
-                .and_then(|definition| definition.facts.text_at("SurveyID")),
-        ] {
-            if let Some(found) = found.filter(|found| found != id.as_ref()) {
-                return Err(DefinitionError::OtherSurvey {
-                    survey: id.to_string(),
-                    found: found.chars().filter(|c| !c.is_control()).take(40).collect(),
-                });
-            }
-        }
-
-        let (asked, embedded) = asked(survey, definition.as_ref());
-        let mut lists = Lists::default();
-        let mut questions: Vec<Question> = asked.iter().map(question).collect();
-        let mut fields: Vec<Field> = asked
-            .iter()
-            .flat_map(|asked| derive::fields(asked, &mut lists))
-            .collect();
-        fields.extend(
-            definition
-                .as_ref()
-                .map_or_else(Vec::new, |definition| scores(definition.scoring)),
-        );
-        fields.extend(embedded.iter().map(|name| embedded_field(name)));
-        if let Some((_, properties)) = schema {
-            schema::overlay(properties, &mut fields, &mut questions, &mut lists);
-        }
-        let mut definition = Facts::new(
-            survey,
-            definition.as_ref(),
-            schema.map(|(schema, _)| schema),
-        )
-        .into_definition(id);
-        definition.embedded = embedded_names(embedded, &fields);
-        definition.fields = ordered(fields, &questions);
-        definition.questions = questions;
-        definition.lists = lists.into_inner();
-        Ok(definition)
+        answers::read(id, answers)
     }
 
     /// As it is kept in `QUALTRICS_SURVEYS.DEFINITION`: compact, and the same for the same definition.
@@ -277,325 +221,4 @@ pub fn read_definition(id: &SurveyId, bytes: &[u8]) -> Result<SurveyDefinition, 
         survey_definition: Some(bytes),
     };
     SurveyDefinition::from_answers(id, &answers)
-}
-
-/// What stands in the envelope, or the whole where there is none.
-fn result(bytes: &[u8]) -> Option<Node<'_>> {
-    let whole = Node::parse(bytes)?;
-    Some(whole.get("result").unwrap_or(whole))
-}
-
-/// The parts of a survey definition that are read; a QSF file keeps them as elements of a list.
-struct Definition<'a> {
-    facts: Node<'a>,
-    questions: Vec<(String, Node<'a>)>,
-    blocks: Option<Node<'a>>,
-    flow: Option<Node<'a>>,
-    scoring: Option<Node<'a>>,
-}
-
-/// Tells an answer that can be used from an error body.
-struct Usable;
-
-impl Usable {
-    fn schema(node: Node<'_>) -> Option<(Node<'_>, Node<'_>)> {
-        Some((node, schema::properties(node)?))
-    }
-
-    fn survey(node: Node<'_>) -> Option<Node<'_>> {
-        node.get("questions").map(|_| node)
-    }
-
-    fn definition(node: Node<'_>) -> Option<Definition<'_>> {
-        let Some(elements) = node.get("SurveyElements") else {
-            let questions = node.get("Questions")?.members();
-            return Some(Definition {
-                facts: node,
-                questions: questions
-                    .into_iter()
-                    .map(|(id, question)| {
-                        (
-                            question
-                                .text_at("QuestionID")
-                                .unwrap_or_else(|| id.into_owned()),
-                            question,
-                        )
-                    })
-                    .collect(),
-                blocks: node.get("Blocks"),
-                flow: node.get("SurveyFlow"),
-                scoring: node.get("Scoring"),
-            });
-        };
-        let mut definition = Definition {
-            facts: node.get("SurveyEntry").unwrap_or(node),
-            questions: Vec::new(),
-            blocks: None,
-            flow: None,
-            scoring: None,
-        };
-        for element in elements.elements() {
-            let payload = element.get("Payload");
-            match (element.text_at("Element").as_deref(), payload) {
-                (Some("SQ"), Some(question)) => {
-                    let id = question
-                        .text_at("QuestionID")
-                        .or_else(|| element.text_at("PrimaryAttribute"));
-                    definition.questions.extend(id.map(|id| (id, question)));
-                }
-                (Some("BL"), payload) => definition.blocks = payload,
-                (Some("FL"), payload) => definition.flow = payload,
-                (Some("SCO"), payload) => definition.scoring = payload,
-                _ => {}
-            }
-        }
-        Some(definition)
-    }
-}
-
-/// The questions of both descriptions, completed by each other, in the flow's order; and the declared fields.
-fn asked(
-    survey: Option<Node<'_>>,
-    definition: Option<&Definition<'_>>,
-) -> (Vec<Asked>, Vec<String>) {
-    let mut questions: Vec<Asked> = definition.map_or_else(Vec::new, |definition| {
-        definition
-            .questions
-            .iter()
-            .map(|(id, node)| Asked::from_definition(id, *node))
-            .collect()
-    });
-    let known: BTreeMap<String, usize> = questions
-        .iter()
-        .map(|asked| asked.id.clone())
-        .zip(0..)
-        .collect();
-    for (id, node) in survey
-        .and_then(|survey| survey.get("questions"))
-        .map_or_else(Vec::new, Node::members)
-    {
-        let asked = Asked::from_survey(&id, node);
-        match known.get(id.as_ref()).and_then(|at| questions.get_mut(*at)) {
-            Some(question) => question.complete(asked),
-            None => questions.push(asked),
-        }
-    }
-    let mut arrangement = definition.map_or_else(Arrangement::default, |definition| {
-        arrangement::of_definition(definition.blocks, definition.flow)
-    });
-    let other = survey.map_or_else(Arrangement::default, arrangement::of_survey);
-    arrangement.order.extend(other.order);
-    for (question, loops) in other.loops {
-        arrangement.loops.entry(question).or_insert(loops);
-    }
-    arrangement.embedded.extend(other.embedded);
-    arrange(&mut questions, &arrangement);
-    if let Some(map) = survey.and_then(|survey| survey.get("exportColumnMap")) {
-        column_map::complete(&mut questions, map);
-    }
-
-    let mut seen = BTreeSet::new();
-    let mut embedded = arrangement.embedded;
-    embedded.retain(|name| !name.is_empty() && seen.insert(name.clone()));
-    (questions, embedded)
-}
-
-fn arrange(questions: &mut [Asked], arrangement: &Arrangement) {
-    let mut places = BTreeMap::new();
-    for (place, id) in arrangement.order.iter().enumerate() {
-        places.entry(id).or_insert(place);
-    }
-    let choices: BTreeMap<String, Vec<String>> = questions
-        .iter()
-        .map(|asked| {
-            (
-                asked.id.clone(),
-                asked
-                    .choices
-                    .iter()
-                    .map(|choice| choice.id.clone())
-                    .collect(),
-            )
-        })
-        .collect();
-    for asked in questions.iter_mut() {
-        asked.trashed = arrangement.trashed.contains(&asked.id);
-        asked.loops = match arrangement.loops.get(&asked.id) {
-            None => Vec::new(),
-            Some(Loops::Ids(ids)) => ids.clone(),
-            Some(Loops::ChoicesOf(question)) => choices.get(question).cloned().unwrap_or_default(),
-        };
-    }
-    questions.sort_by_key(|asked| {
-        let place = places.get(&asked.id).copied().unwrap_or(usize::MAX);
-        (asked.trashed, place)
-    });
-}
-
-fn question(asked: &Asked) -> Question {
-    let kind = [&asked.kind, &asked.selector, &asked.sub_selector];
-    let kind: Vec<&str> = kind
-        .into_iter()
-        .map(String::as_str)
-        .filter(|word| !word.is_empty())
-        .collect();
-    Question {
-        id: asked.id.clone(),
-        tag: asked.tag.clone(),
-        text: asked.text.clone(),
-        kind: kind.join("/"),
-        trashed: asked.trashed,
-    }
-}
-
-/// Scoring categories: key `SC_…`, tag `SC0`, `SC1` … in their order. Source: key builders of public clients.
-fn scores(scoring: Option<Node<'_>>) -> Vec<Field> {
-    let categories = scoring
-        .and_then(|scoring| scoring.get("ScoringCategories"))
-        .map_or_else(Vec::new, Node::members);
-    (0..)
-        .zip(categories)
-        .filter_map(|(place, (_, category)): (usize, _)| {
-            let name = category.text_at("Name").unwrap_or_default();
-            Some(plain_field(
-                category.text_at("ID")?,
-                format!("SC{place}"),
-                name,
-                Kind::Score,
-                Answer::Number,
-            ))
-        })
-        .collect()
-}
-
-fn embedded_field(name: &str) -> Field {
-    plain_field(
-        name.to_owned(),
-        name.to_owned(),
-        name.to_owned(),
-        Kind::EmbeddedData,
-        Answer::Text,
-    )
-}
-
-fn plain_field(key: String, tag: String, text: String, kind: Kind, answer: Answer) -> Field {
-    Field {
-        key,
-        aliases: Vec::new(),
-        tag,
-        question: None,
-        kind,
-        answer,
-        spread: Spread::One,
-        list: None,
-        text,
-        by_default: true,
-    }
-}
-
-/// What the flow declares; where only the schema is known, what it lists as embedded data.
-fn embedded_names(declared: Vec<String>, fields: &[Field]) -> Vec<String> {
-    if !declared.is_empty() {
-        return declared;
-    }
-    fields
-        .iter()
-        .filter(|field| field.kind == Kind::EmbeddedData)
-        .map(|field| field.key.clone())
-        .collect()
-}
-
-/// Questions' fields by the questions' order, then everything else; personal metadata that the flow declares as a field
-/// is metadata, and no field beside it.
-fn ordered(mut fields: Vec<Field>, questions: &[Question]) -> Vec<Field> {
-    fields.retain(|field| field.question.is_some() || metadata::personal_of(&field.key).is_none());
-    let places: BTreeMap<&str, usize> = questions
-        .iter()
-        .map(|question| question.id.as_str())
-        .zip(0..)
-        .collect();
-    fields.sort_by_key(|field| {
-        field
-            .question
-            .as_deref()
-            .and_then(|id| places.get(id).copied())
-            .unwrap_or(usize::MAX)
-    });
-    let mut seen = BTreeSet::new();
-    fields.retain(|field| seen.insert(field.key.clone()));
-    fields
-}
-
-/// Name, brand, dates, counts.
-struct Facts<'a> {
-    survey: Option<Node<'a>>,
-    definition: Option<Node<'a>>,
-    options: Option<Node<'a>>,
-    schema: Option<Node<'a>>,
-}
-
-impl<'a> Facts<'a> {
-    fn new(
-        survey: Option<Node<'a>>,
-        definition: Option<&Definition<'a>>,
-        schema: Option<Node<'a>>,
-    ) -> Self {
-        let definition = definition.map(|definition| definition.facts);
-        Self {
-            survey,
-            definition,
-            options: definition.and_then(|definition| definition.get("SurveyOptions")),
-            schema,
-        }
-    }
-
-    fn text(&self, survey: &str, definition: &[&str]) -> Option<String> {
-        let in_definition = |name: &&str| {
-            [self.definition, self.options]
-                .into_iter()
-                .flatten()
-                .find_map(|node| node.text_at(name))
-        };
-        self.survey
-            .and_then(|node| node.text_at(survey))
-            .or_else(|| definition.iter().find_map(in_definition))
-            .filter(|text| !text.is_empty())
-    }
-
-    fn into_definition(self, id: &SurveyId) -> SurveyDefinition {
-        let instant = |survey, definition: &[&str]| parse_instant(&self.text(survey, definition)?);
-        let count = |name| {
-            let counts = self.survey?.get("responseCounts")?;
-            counts.text_at(name)?.parse().ok()
-        };
-        SurveyDefinition {
-            id: id.clone(),
-            name: self
-                .text("name", &["SurveyName"])
-                .or_else(|| self.title())
-                .unwrap_or_else(|| id.to_string()),
-            brand_id: self.text("organizationId", &["BrandID", "SurveyBrandID"]),
-            created: instant("creationDate", &["SurveyCreationDate"]),
-            last_modified: instant("lastModifiedDate", &["LastModified"]),
-            active: self
-                .text("isActive", &["SurveyStatus"])
-                .map(|status| status == "true" || status == "Active"),
-            counts: count("auditable").map(|auditable| ResponseCounts {
-                auditable,
-                generated: count("generated").unwrap_or(0),
-                deleted: count("deleted").unwrap_or(0),
-            }),
-            questions: Vec::new(),
-            fields: Vec::new(),
-            lists: Vec::new(),
-            embedded: Vec::new(),
-        }
-    }
-
-    /// `JSON Schema Example (SV_…) - Survey Response` without what Qualtrics puts behind the name.
-    fn title(&self) -> Option<String> {
-        let title = self.schema?.text_at("title")?;
-        let (name, _) = title.rsplit_once(" (SV_")?;
-        Some(name.to_owned())
-    }
 }

@@ -4,11 +4,11 @@
 //! Source: Qualtrics' own API description (`fixtures/surveys/SV_ai71yqu2ZLvpadf`). Unknown is whether the choices of a
 //! multi-answer question have tags of their own there, and whether deleted questions stay in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::derive::Lists;
 use super::field::{Answer, Choice, Field, Kind, Spread};
 use super::json::Node;
+use super::lists::Lists;
 use super::text::plain;
 use super::{Question, metadata};
 
@@ -35,6 +35,7 @@ pub(super) fn overlay(
         }
     }
     let properties = properties.members();
+    let keys: BTreeSet<&str> = properties.iter().map(|(key, _)| key.as_ref()).collect();
     for (key, property) in &properties {
         if metadata::of_key(key).is_some() || metadata::personal_of(key).is_some() {
             continue;
@@ -42,9 +43,7 @@ pub(super) fn overlay(
         match index.get(key.as_ref()).and_then(|at| fields.get_mut(*at)) {
             Some(field) => correct(field, key, *property, lists),
             None => {
-                let is_nps = properties
-                    .iter()
-                    .any(|(other, _)| other.strip_prefix(key.as_ref()) == Some("_NPS_GROUP"));
+                let is_nps = keys.contains(format!("{key}_NPS_GROUP").as_str());
                 let field = described(key, *property, is_nps, questions, lists);
                 index.insert(field.key.clone(), fields.len());
                 fields.push(field);
@@ -147,9 +146,10 @@ fn described(
         },
         key: key.to_owned(),
         aliases: Vec::new(),
+        own_tags: BTreeMap::new(),
         tag,
         question,
-        answer: if spread == Spread::Places {
+        answer: if spread == Spread::Places || (is_nps && said.answer == Answer::Number) {
             Answer::Integer
         } else {
             said.answer
@@ -163,6 +163,7 @@ fn described(
 
 fn kind_of(key: &str, is_question: bool, spread: Spread, answer: Answer) -> Kind {
     match (spread, answer) {
+        (Spread::Points, _) => Kind::Number,
         (Spread::Places, _) => Kind::DisplayOrder,
         _ if !is_question && key.starts_with("SC_") => Kind::Score,
         _ if !is_question => Kind::EmbeddedData,

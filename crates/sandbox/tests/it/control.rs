@@ -129,6 +129,41 @@ async fn documents_are_kept_byte_for_byte_one_or_many() {
 }
 
 #[tokio::test]
+async fn extreme_answers_are_kept_whole() {
+    let sandbox = TestSandbox::start().await;
+    let essay = "🤷🏻\n\"quoted\", ".repeat(20_000 / 12);
+    let mut values: serde_json::Map<String, Value> = (0..1_500)
+        .map(|at| (format!("key{at}"), json!(at)))
+        .collect();
+    values.insert("Q18".to_owned(), json!(essay));
+
+    let (_, body) = sandbox
+        .post(
+            "/control/complete",
+            &json!({"survey": SURVEY, "values": values}),
+        )
+        .await;
+
+    let (_, body) = sandbox
+        .get(&response_path(body["responses"][0].as_str().unwrap()))
+        .await;
+    assert_eq!(body["result"]["values"]["QID18_TEXT"], essay);
+    assert_eq!(body["result"]["values"]["key1499"], 1_499);
+}
+
+#[tokio::test]
+async fn a_user_without_rights_manages_no_subscriptions() {
+    let options = qualtrics_sandbox::Options {
+        brand_administrator: false,
+        ..Default::default()
+    };
+    let sandbox = TestSandbox::with(options).await;
+
+    assert_eq!(sandbox.get("/API/v3/eventsubscriptions").await.0, 403);
+    assert_eq!(sandbox.get("/API/v3/surveys").await.0, 200);
+}
+
+#[tokio::test]
 async fn definitions_change_and_answers_follow_their_recodes() {
     let sandbox = TestSandbox::start().await;
     let id = sandbox.handle.complete(SURVEY, json!({"Q1": 5})).unwrap();

@@ -195,3 +195,35 @@ async fn a_post_without_length_is_refused_before_anything_else() {
 
     assert!(answer.starts_with("HTTP/1.1 411"), "{answer}");
 }
+
+#[tokio::test]
+async fn the_sandbox_stops_though_a_body_never_ends() {
+    let options = qualtrics_sandbox::Options {
+        faults: "endless".parse().unwrap(),
+        ..Default::default()
+    };
+    let sandbox = qualtrics_sandbox::Sandbox::bind(([127, 0, 0, 1], 0).into(), options)
+        .await
+        .unwrap();
+    let url = format!("{}/API/v3/surveys", sandbox.base_url());
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let running = tokio::spawn(sandbox.run(async move {
+        let _ = stopped.await;
+    }));
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let answer = client
+        .get(&url)
+        .header("x-api-token", "sandbox-token")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 200);
+
+    stop.send(()).unwrap();
+
+    tokio::time::timeout(Duration::from_secs(5), running)
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(client.get(&url).send().await.is_err());
+}

@@ -1,6 +1,16 @@
 //! Who sees which rows. The first matching rule decides; no match, no rows.
+//!
+//! [`AccessRules::restrict`] is the only way from a query to something that [`crate::sql::select`] takes.
+
+mod email;
+mod filter;
+mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
+
+pub use email::DomainError;
+pub use filter::{Clause, RowFilter};
+pub use rules::{AccessError, AccessRules, EmailTrust, RuleVerdict, SelectorVerdict, Visible};
 
 /// Who asks, as far as access rules care. Made by `identity` from a verified token, never from anything else.
 #[derive(Clone, Default, PartialEq, Eq)]
