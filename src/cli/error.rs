@@ -87,6 +87,8 @@ impl From<ServiceError> for CliError {
         match error {
             ServiceError::PseudonymKey(_)
             | ServiceError::Database
+            | ServiceError::Identity(_)
+            | ServiceError::JobScheduler(_)
             | ServiceError::Listen { .. } => Self::Usage(error.to_string()),
             ServiceError::Store(error) => error.into(),
             ServiceError::Qualtrics(error) => error.into(),

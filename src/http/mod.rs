@@ -2,6 +2,7 @@
 
 pub mod error;
 mod health;
+mod jobs;
 mod metrics;
 mod request_id;
 pub mod server;
@@ -20,6 +21,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::changes::Changes;
 use crate::config::Config;
+use crate::identity::Identity;
+use crate::jobs::Jobs;
 use crate::lifecycle::Lifecycle;
 use crate::pipeline::Pipeline;
 use crate::qualtrics::Qualtrics;
@@ -27,6 +30,7 @@ use crate::store::Store;
 use crate::surveys::Surveys;
 use crate::telemetry::metrics::Metrics;
 use error::ApiError;
+pub use jobs::{Reports, reports};
 
 /// What handlers may use. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -43,6 +47,12 @@ pub struct App {
     pub pipeline: Pipeline,
     /// Committed rows.
     pub changes: Changes,
+    /// Long work, and how complete the surveys are.
+    pub jobs: Jobs,
+    /// Checks bearer tokens; nothing where none are checked.
+    pub identity: Option<Identity>,
+    /// Reports runs to the bound job scheduler, if there is one.
+    pub reports: Option<Reports>,
     /// What makes a callback trusted; nothing with `EVENTS=off`.
     pub signing: Option<Arc<Signing>>,
     /// What is counted.
@@ -64,6 +74,7 @@ impl App {
 pub fn router(app: App) -> Router {
     let mut router = Router::new()
         .merge(health::routes())
+        .merge(jobs::routes())
         .merge(metrics::routes());
     if app.signing.is_some() {
         router = router.merge(webhook::routes());
