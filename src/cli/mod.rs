@@ -11,6 +11,7 @@ mod init;
 mod link;
 pub mod output;
 mod parts;
+mod reconcile;
 mod replay;
 mod sandbox;
 mod schema;
@@ -72,6 +73,8 @@ enum Command {
     Serve(serve::Serve),
     /// Loads all responses of a survey, or those of a span of time; goes on where it was interrupted.
     Backfill(backfill::Backfill),
+    /// Compares Qualtrics with the store cell by cell, and writes only what differs.
+    Reconcile(reconcile::Reconcile),
     /// Runs only the local stand-in for Qualtrics.
     Sandbox(sandbox::Sandbox),
     /// Signs recorded callbacks and posts them to a running service.
@@ -156,6 +159,7 @@ impl Cli {
                 match command {
                     Command::Demo(demo) => demo.run(&globals).await,
                     Command::Backfill(backfill) => backfill.run(&globals).await,
+                    Command::Reconcile(reconcile) => reconcile.run(&globals).await,
                     Command::Serve(serve) => serve.run(&globals).await,
                     Command::Sandbox(sandbox) => sandbox.run().await,
                     Command::Replay(replay) => replay.run(&globals).await,

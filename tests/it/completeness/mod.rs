@@ -2,4 +2,5 @@
 
 mod backfill;
 mod burst;
+mod reconcile;
 mod support;

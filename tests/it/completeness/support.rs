@@ -32,7 +32,7 @@ pub(super) fn id(text: &str) -> ResponseId {
 pub(super) struct World {
     pub(super) sandbox: Handle,
     pub(super) url: String,
-    folder: tempfile::TempDir,
+    folder: std::sync::Arc<tempfile::TempDir>,
     life: Lifecycle,
     toml: String,
 }
@@ -60,9 +60,20 @@ impl World {
         Self {
             sandbox: handle,
             url,
-            folder: tempfile::tempdir().unwrap(),
+            folder: std::sync::Arc::new(tempfile::tempdir().unwrap()),
             life,
             toml: format!("[[survey]]\nid = \"{SURVEY}\"\nname = \"Feedback\"\n{settings}"),
+        }
+    }
+
+    /// The same database and sandbox under other settings of the survey.
+    pub(super) fn with_settings(&self, settings: &str) -> World {
+        World {
+            sandbox: self.sandbox.clone(),
+            url: self.url.clone(),
+            folder: self.folder.clone(),
+            life: self.life.clone(),
+            toml: format!("{}{settings}\n", self.toml),
         }
     }
 
