@@ -1,6 +1,7 @@
 //! The service: adapters around [`ingester_core`] and the commands around the service.
 //! ARCHITECTURE.md has the picture, the way of one event, and who may import whom.
 
+pub mod bulk;
 pub mod cards;
 pub mod changes;
 pub mod cli;

@@ -16,9 +16,9 @@ use crate::changes::Changes;
 use crate::config::{Auth, Config, Database, Webhook};
 use crate::http::{self, App};
 use crate::identity::{Identity, IdentityError};
-use crate::jobs::housekeeping;
 use crate::jobs::instances::Announcer;
 use crate::jobs::subscriptions::{Subscriptions, Wish};
+use crate::jobs::{Jobs, housekeeping};
 use crate::lifecycle::{DRAIN_DEADLINE, Lifecycle};
 use crate::model::Models;
 use crate::pipeline::{Parts, Pipeline};
@@ -211,6 +211,24 @@ pub fn access_rules(config: &Config) -> Result<AccessRules, AccessError> {
         Auth::Closed | Auth::Ias(_) | Auth::Oidc(_) => EmailTrust::Verified,
     };
     AccessRules::new(config.access.clone(), trust)
+}
+
+/// The parts of jobs that a command runs, beside `serve` or without it.
+///
+/// # Errors
+/// If the configuration can't be used.
+pub fn jobs(config: &Config, life: &Lifecycle) -> Result<Jobs, ServiceError> {
+    let metrics = Metrics::new();
+    let store = open(config, Role::Command, &metrics)?;
+    let qualtrics = Qualtrics::start(&config.qualtrics, metrics.clone(), life)?;
+    Ok(Jobs {
+        surveys: surveys(config, store.clone(), qualtrics.clone(), metrics.clone())?,
+        store,
+        qualtrics,
+        changes: Changes::default(),
+        metrics,
+        life: life.clone(),
+    })
 }
 
 /// The configured surveys.

@@ -1,3 +1,5 @@
+//! Which cards are made, and what they say.
+
 use std::collections::BTreeSet;
 
 use serde_json::Value;

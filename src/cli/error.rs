@@ -1,6 +1,7 @@
 //! Whose fault it is decides the exit code: 1 the work failed, 2 wrong usage or configuration.
 
 use crate::config::{ConfigError, ConfigErrors};
+use crate::jobs::JobError;
 use crate::qualtrics::QualtricsError;
 use crate::service::ServiceError;
 use crate::store::StoreError;
@@ -59,6 +60,16 @@ impl From<QualtricsError> for CliError {
 impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
         Self::Failed(error.to_string())
+    }
+}
+
+impl From<JobError> for CliError {
+    fn from(error: JobError) -> Self {
+        match error {
+            JobError::Qualtrics(error) => error.into(),
+            JobError::Survey(error) => error.into(),
+            error => Self::Failed(error.to_string()),
+        }
     }
 }
 

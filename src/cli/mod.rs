@@ -1,5 +1,7 @@
 //! One file per command: arguments, one call, print.
 
+mod access;
+mod backfill;
 mod cards;
 mod check;
 mod demo;
@@ -13,9 +15,11 @@ mod replay;
 mod sandbox;
 mod schema;
 mod serve;
+mod span;
 mod subscription;
 mod survey;
 mod top;
+mod work;
 
 use std::path::PathBuf;
 
@@ -66,6 +70,8 @@ enum Command {
     Demo(demo::Demo),
     /// Runs the service.
     Serve(serve::Serve),
+    /// Loads all responses of a survey, or those of a span of time; goes on where it was interrupted.
+    Backfill(backfill::Backfill),
     /// Runs only the local stand-in for Qualtrics.
     Sandbox(sandbox::Sandbox),
     /// Signs recorded callbacks and posts them to a running service.
@@ -88,6 +94,8 @@ enum Command {
     Cards(cards::Cards),
     /// Shows how a running service does, as it goes.
     Top(top::Top),
+    /// Shows why somebody sees what they see.
+    Access(access::Access),
     /// Prints shell completions.
     #[command(
         after_help = "Example:\n  qualtrics-ingester completions bash > /etc/bash_completion.d/qualtrics-ingester"
@@ -147,6 +155,7 @@ impl Cli {
             command => runtime()?.block_on(async {
                 match command {
                     Command::Demo(demo) => demo.run(&globals).await,
+                    Command::Backfill(backfill) => backfill.run(&globals).await,
                     Command::Serve(serve) => serve.run(&globals).await,
                     Command::Sandbox(sandbox) => sandbox.run().await,
                     Command::Replay(replay) => replay.run(&globals).await,
@@ -159,6 +168,7 @@ impl Cli {
                     Command::Cards(cards) => cards.run(&globals).await,
                     Command::Link(link) => link.run(&globals).await,
                     Command::Subscription(subscription) => subscription.run(&globals).await,
+                    Command::Access(access) => access.run(&globals).await,
                     Command::Completions { .. } | Command::Man => Ok(()),
                 }
             }),

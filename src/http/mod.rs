@@ -12,6 +12,7 @@ mod layers;
 mod me;
 mod metrics;
 mod odata;
+mod openapi;
 mod page;
 mod request_id;
 pub mod server;
@@ -83,7 +84,8 @@ impl App {
 pub fn router(app: App) -> Router {
     let mut router = Router::new()
         .merge(health::routes())
-        .merge(metrics::routes());
+        .merge(metrics::routes())
+        .merge(openapi::routes());
     if app.signing.is_some() {
         router = router.merge(webhook::routes());
     }

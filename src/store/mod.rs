@@ -5,6 +5,7 @@
 //! writing connection. When the channel is full, [`Store`] answers `overloaded` at once instead of waiting.
 
 mod batch;
+mod bulk;
 pub mod error;
 pub mod sqlite;
 mod stream;
@@ -20,6 +21,7 @@ use ingester_core::sql::{self, Dialect, Statement};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::telemetry::metrics::Metrics;
+pub use bulk::{Backlog, KeptDocument, OpenEvent, OpenState, RunRow};
 pub use error::StoreError;
 pub use stream::{Cells, RowStream};
 use write::Write;

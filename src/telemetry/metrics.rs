@@ -16,6 +16,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+mod latency;
 mod process;
 
 /// From half a millisecond to a minute; the tail tells a retry from a queue.

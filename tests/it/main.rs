@@ -6,8 +6,15 @@
     reason = "tests and their helpers fail by panicking"
 )]
 
+mod access;
 mod commands;
+mod completeness;
 mod crash;
+mod events;
+mod fixtures;
+mod identity;
+mod odata;
 mod process;
 mod store;
+mod support;
 mod webhook;

@@ -192,15 +192,12 @@ pub fn note(survey: &SurveyId, response: &ResponseId, reason: &Reason) -> Statem
 }
 
 fn last_error(reason: Option<&Reason>) -> Cell {
-    reason.map_or(Cell::Null, |reason| {
-        Cell::Text(
-            reason
-                .to_string()
-                .chars()
-                .take(LAST_ERROR_CHARS_MAX)
-                .collect(),
-        )
-    })
+    reason.map_or(Cell::Null, |reason| reason_cell(&reason.to_string()))
+}
+
+/// A reason as `LAST_ERROR` holds it.
+pub(super) fn reason_cell(reason: &str) -> Cell {
+    Cell::Text(reason.chars().take(LAST_ERROR_CHARS_MAX).collect())
 }
 
 /// Frees every lease: right only for a process that knows to be alone.

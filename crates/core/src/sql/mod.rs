@@ -10,6 +10,7 @@ use crate::inbox::whole_milliseconds;
 use crate::row::{Cell, ColumnName, ColumnType, TableName};
 use crate::time::Timestamp;
 
+pub mod bulk;
 pub mod changes;
 pub mod ddl;
 pub mod erased;
