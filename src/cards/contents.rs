@@ -35,9 +35,9 @@ pub(super) fn filters() -> Value {
     })
 }
 
-pub(super) fn header(card: &Card, kind: Kind) -> Value {
+pub(super) fn header(kind: Kind) -> Value {
     let title = format!("{{{{{}.title}}}}", kind.name());
-    let mut header = match kind {
+    match kind {
         Kind::Satisfaction | Kind::Nps => json!({
             "type": "Numeric",
             "title": title,
@@ -56,17 +56,7 @@ pub(super) fn header(card: &Card, kind: Kind) -> Value {
             "icon": { "src": kind.icon(), "shape": "Square" },
             "status": { "text": "{/status}" },
         }),
-    };
-    if matches!(kind, Kind::Satisfaction | Kind::Nps)
-        && opens_comments(card)
-        && let Some(header) = header.as_object_mut()
-    {
-        header.insert(
-            "actions".to_owned(),
-            show_comments("{/where}", "{/subtitle}"),
-        );
     }
-    header
 }
 
 pub(super) fn footer(kind: Kind) -> Value {
@@ -116,8 +106,7 @@ pub(super) fn footer(kind: Kind) -> Value {
 
 pub(super) fn content(card: &Card, kind: Kind) -> Value {
     match kind {
-        Kind::Satisfaction => object(),
-        Kind::TakeSurvey => object(),
+        Kind::Satisfaction | Kind::TakeSurvey => object(card),
         Kind::Trend => chart(),
         Kind::TrendTable => table(
             card,
@@ -174,7 +163,7 @@ pub(super) fn content(card: &Card, kind: Kind) -> Value {
 }
 
 /// Label and value pairs.
-fn object() -> Value {
+fn object(card: &Card) -> Value {
     let item = |index: u8| {
         json!({
             "label": format!("{{/items/{index}/label}}"),
@@ -182,7 +171,15 @@ fn object() -> Value {
             "visible": format!("{{= !!${{/items/{index}/label}} }}"),
         })
     };
-    let items: Vec<Value> = (0..6).map(item).collect();
+    let mut items: Vec<Value> = (0..6).map(item).collect();
+    if opens_comments(card)
+        && let Some(Value::Object(first)) = items.first_mut()
+    {
+        first.insert(
+            "actions".to_owned(),
+            show_comments("{/where}", "{/subtitle}"),
+        );
+    }
     json!({ "hasData": "{/items}", "groups": [{ "items": items }] })
 }
 

@@ -32,8 +32,9 @@ pub(super) fn behind(card: &Card, version: &str) -> Option<Value> {
         return None;
     }
     let mut configuration = configuration(card);
+    configuration.remove("destinations");
     if let Some(Value::Object(parameters)) = configuration.get_mut("parameters") {
-        for name in ["where", "about"] {
+        for name in ["base", "where", "about"] {
             parameters.insert(name.to_owned(), json!({ "value": "", "type": "string" }));
         }
         parameters.insert(
@@ -90,7 +91,7 @@ fn around(
                 "extension": { "method": "load", "args": contents::arguments(kind) },
                 "updateInterval": UPDATE_INTERVAL,
             },
-            "header": contents::header(card, kind),
+            "header": contents::header(kind),
             "content": contents::content(card, kind),
             "footer": { "actionsStrip": contents::footer(kind) },
         },
@@ -134,6 +135,7 @@ pub(super) fn show_comments(filter: &str, about: &str) -> Value {
             "manifest": format!("./{BEHIND}"),
             "width": "36rem",
             "parameters": {
+                "base": "{/base}",
                 "survey": "{parameters>/survey/value}",
                 "comments": "{parameters>/comments/value}",
                 "where": filter,

@@ -47,7 +47,8 @@ sap.ui.define([
       try {
         const view = await this.view();
         const figures = await Figures[kind](view);
-        return Object.assign({ freshness: this.freshness(view.survey), empty: this.message("unanswered", "NoData") }, figures);
+        const empty = this.message(view.survey.Rows === 0 ? "empty" : "unanswered", "NoData");
+        return Object.assign({ base: view.base, freshness: this.freshness(view.survey), empty }, figures);
       } catch (problem) {
         return this.broken(problem);
       }
@@ -78,6 +79,7 @@ sap.ui.define([
         questions,
         hasOthers: surveys.length > 1,
         service: this.service(),
+        base: await this.service().base(),
         page: this.page,
         filter: this.filter,
         text: (key, ...values) => this.getCard().getTranslatedText(key, values),
@@ -97,10 +99,12 @@ sap.ui.define([
       if (set !== null && this.set && set !== this.set) {
         return;
       }
+      const wait = Math.max(0, (this.refreshed || 0) + REFRESH_MS - Date.now());
       this.timer = this.timer || setTimeout(() => {
         this.timer = null;
+        this.refreshed = Date.now();
         this.getCard().refreshData();
-      }, REFRESH_MS);
+      }, wait);
     },
 
     act: function (event) {

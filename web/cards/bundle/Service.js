@@ -89,8 +89,13 @@ sap.ui.define([], function () {
       this.card = card;
     }
 
+    /** A card that another one opened has the address from it, because it has no destinations of its own. */
     base() {
-      this.baseUrl = this.baseUrl || this.card.resolveDestination("feedback").then((url) => url.replace(/\/$/, ""));
+      if (!this.baseUrl) {
+        const { base } = this.card.getCombinedParameters();
+        this.baseUrl = (base === undefined ? this.card.resolveDestination("feedback") : Promise.resolve(base))
+          .then((url) => url.replace(/\/$/, ""));
+      }
       return this.baseUrl;
     }
 
