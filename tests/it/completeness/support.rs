@@ -67,8 +67,8 @@ impl World {
     }
 
     /// The same database and sandbox under other settings of the survey.
-    pub(super) fn with_settings(&self, settings: &str) -> World {
-        World {
+    pub(super) fn with_settings(&self, settings: &str) -> Self {
+        Self {
             sandbox: self.sandbox.clone(),
             url: self.url.clone(),
             folder: self.folder.clone(),
