@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{Statement, instant, later, number, text};
+use super::{Dialect, Statement, in_list, instant, later, number, seconds, text};
 use crate::id::{ResponseId, SurveyId};
 use crate::inbox::{Event, Fence, Owner, REVIVAL_AFTER, Reason, TOPIC};
 use crate::row::Cell;
@@ -14,10 +14,93 @@ use crate::time::Timestamp;
 /// `LAST_ERROR` is NVARCHAR(1000).
 const LAST_ERROR_CHARS_MAX: usize = 1000;
 
-/// Stores an event, leased if an owner is given, else pending. Answers the `COMPLETED_AT` that now stands there; no row
-/// means that the event is a duplicate.
+/// Stores an event, leased if an owner is given, else pending. SQLite answers the `COMPLETED_AT` that now stands there,
+/// and no row if the event is a duplicate. HANA can't answer rows of what it writes: there the count says whether the
+/// event is new or newer, and [`revive_again`] is asked about the others.
 #[must_use]
 pub fn accept(event: &Event, lease: Option<(&Owner, Duration)>, now: Timestamp) -> Statement {
+    Statement::either(accept_sqlite(event, lease, now), accept_hana(event, lease))
+}
+
+/// State, attempts, and the seconds from now when it is due and until when it is leased.
+fn begun(lease: Option<(&Owner, Duration)>) -> [Cell; 5] {
+    match lease {
+        Some((owner, duration)) => [
+            text("leased"),
+            number(1),
+            Cell::Null,
+            text(owner),
+            seconds(duration),
+        ],
+        None => [
+            text("pending"),
+            number(0),
+            number(0),
+            Cell::Null,
+            Cell::Null,
+        ],
+    }
+}
+
+/// Every value is cast, because a parameter in a select list has no type of its own.
+/// Source: SAP HANA SQL Reference, MERGE INTO; UPSERT knows no condition.
+fn accept_hana(event: &Event, lease: Option<(&Owner, Duration)>) -> Statement {
+    Statement::new(
+        r#"/* inbox.accept */
+MERGE INTO "QUALTRICS_INBOX" I USING (SELECT CAST(? AS NVARCHAR(18)) AS "SURVEY_ID",
+  CAST(? AS NVARCHAR(69)) AS "RESPONSE_ID", CAST(? AS NVARCHAR(40)) AS "TOPIC", CAST(? AS TIMESTAMP) AS "COMPLETED_AT",
+  CAST(? AS TIMESTAMP) AS "RECEIVED_AT", CAST(? AS NVARCHAR(8)) AS "STATE", CAST(? AS INTEGER) AS "ATTEMPTS",
+  CAST(? AS INTEGER) AS "DUE_IN", CAST(? AS NVARCHAR(36)) AS "LEASE_OWNER", CAST(? AS INTEGER) AS "LEASED_FOR"
+  FROM DUMMY) S ON I."SURVEY_ID" = S."SURVEY_ID" AND I."RESPONSE_ID" = S."RESPONSE_ID"
+WHEN MATCHED AND S."COMPLETED_AT" > I."COMPLETED_AT" THEN UPDATE SET "COMPLETED_AT" = S."COMPLETED_AT",
+  "RECEIVED_AT" = S."RECEIVED_AT", "STATE" = S."STATE", "ATTEMPTS" = S."ATTEMPTS",
+  "NEXT_ATTEMPT_AT" = ADD_SECONDS(CURRENT_UTCTIMESTAMP, S."DUE_IN"), "LEASE_OWNER" = S."LEASE_OWNER",
+  "LEASE_UNTIL" = ADD_SECONDS(CURRENT_UTCTIMESTAMP, S."LEASED_FOR"), "LAST_ERROR" = NULL, "DONE_AT" = NULL
+WHEN NOT MATCHED THEN INSERT ("SURVEY_ID", "RESPONSE_ID", "TOPIC", "COMPLETED_AT", "RECEIVED_AT", "STATE", "ATTEMPTS",
+  "NEXT_ATTEMPT_AT", "LEASE_OWNER", "LEASE_UNTIL")
+VALUES (S."SURVEY_ID", S."RESPONSE_ID", S."TOPIC", S."COMPLETED_AT", S."RECEIVED_AT", S."STATE", S."ATTEMPTS",
+  ADD_SECONDS(CURRENT_UTCTIMESTAMP, S."DUE_IN"), S."LEASE_OWNER", ADD_SECONDS(CURRENT_UTCTIMESTAMP, S."LEASED_FOR"))"#,
+    )
+    .with([
+        text(&event.survey_id),
+        text(&event.response_id),
+        text(TOPIC),
+        Cell::Timestamp(event.completed_at),
+        Cell::Timestamp(event.received_at),
+    ])
+    .with(begun(lease))
+}
+
+/// HANA only: lets an event begin anew that died long enough ago, although what came is not newer. The newer
+/// completion that stands there stays. No row changed means that it is a duplicate.
+#[must_use]
+pub fn revive_again(event: &Event, lease: Option<(&Owner, Duration)>) -> Statement {
+    let since = number(-i64::try_from(REVIVAL_AFTER.as_secs()).unwrap_or(i64::MAX));
+    Statement::new(
+        r#"/* inbox.revive_again */
+UPDATE "QUALTRICS_INBOX" SET "RECEIVED_AT" = ?, "STATE" = ?, "ATTEMPTS" = ?,
+  "NEXT_ATTEMPT_AT" = ADD_SECONDS(CURRENT_UTCTIMESTAMP, ?), "LEASE_OWNER" = ?,
+  "LEASE_UNTIL" = ADD_SECONDS(CURRENT_UTCTIMESTAMP, ?), "LAST_ERROR" = NULL, "DONE_AT" = NULL
+WHERE "SURVEY_ID" = ? AND "RESPONSE_ID" = ? AND "STATE" = 'dead'
+  AND "DONE_AT" <= ADD_SECONDS(CURRENT_UTCTIMESTAMP, ?)"#,
+    )
+    .with([Cell::Timestamp(event.received_at)])
+    .with(begun(lease))
+    .with([text(&event.survey_id), text(&event.response_id), since])
+}
+
+/// HANA only: one event as it stands: survey, response, completed, received, state, attempts, owner, reason.
+#[must_use]
+pub fn standing(survey: &SurveyId, response: &ResponseId) -> Statement {
+    Statement::new(
+        r#"/* inbox.standing */
+SELECT "SURVEY_ID", "RESPONSE_ID", "COMPLETED_AT", "RECEIVED_AT", "STATE", "ATTEMPTS", "LEASE_OWNER", "LAST_ERROR"
+FROM "QUALTRICS_INBOX" WHERE "SURVEY_ID" = ? AND "RESPONSE_ID" = ?"#,
+    )
+    .with([text(survey), text(response)])
+}
+
+fn accept_sqlite(event: &Event, lease: Option<(&Owner, Duration)>, now: Timestamp) -> Statement {
     let (state, attempts, next) = match lease {
         Some(_) => ("leased", 1, None),
         None => ("pending", 0, Some(event.received_at)),
@@ -82,6 +165,35 @@ WHERE "STATE" <> 'done' AND "STATE" = 'leased' AND "LEASE_UNTIL" < "#,
     statement
 }
 
+/// How candidates for a claim are read on HANA.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Candidates {
+    /// Rows that another instance is just claiming are left out, so that nobody waits for anybody.
+    /// Source: HANA's words for SKIP LOCKED, as SAP's sqlalchemy-hana and CAP generate them.
+    IgnoreLocked,
+    /// Where the database does not know that: [`claim`] alone decides.
+    All,
+}
+
+/// HANA only: what may be claimed, due or left behind, newest first, by the database's clock. Answers as [`due`].
+#[must_use]
+pub fn claimable(surveys: &[SurveyId], limit: u32, candidates: Candidates) -> Statement {
+    let mut statement = Statement::new(
+        r#"/* inbox.claimable */
+SELECT "SURVEY_ID", "RESPONSE_ID", "COMPLETED_AT", "RECEIVED_AT", "ATTEMPTS" FROM "QUALTRICS_INBOX"
+WHERE (("STATE" = 'pending' AND "NEXT_ATTEMPT_AT" <= CURRENT_UTCTIMESTAMP)
+    OR ("STATE" = 'leased' AND "LEASE_UNTIL" < CURRENT_UTCTIMESTAMP)) AND "#,
+    );
+    in_list(&mut statement, "\"SURVEY_ID\"", surveys.iter().map(text));
+    statement
+        .push(r#" ORDER BY "RECEIVED_AT" DESC LIMIT "#)
+        .bind(number(limit));
+    if candidates == Candidates::IgnoreLocked {
+        statement.push(" FOR UPDATE IGNORE LOCKED");
+    }
+    statement
+}
+
 fn of_surveys(statement: &mut Statement, surveys: &[SurveyId]) {
     statement.push(r#" AND "SURVEY_ID" IN (NULL"#);
     for survey in surveys {
@@ -101,7 +213,22 @@ pub fn claim(
     now: Timestamp,
 ) -> Statement {
     let (owner, duration) = lease;
-    Statement::new(
+    let hana = Statement::new(
+        r#"/* inbox.claim */
+UPDATE "QUALTRICS_INBOX" SET "STATE" = 'leased', "ATTEMPTS" = "ATTEMPTS" + 1, "NEXT_ATTEMPT_AT" = NULL,
+  "LEASE_OWNER" = ?, "LEASE_UNTIL" = ADD_SECONDS(CURRENT_UTCTIMESTAMP, ?)
+WHERE "SURVEY_ID" = ? AND "RESPONSE_ID" = ? AND "ATTEMPTS" = ? AND "COMPLETED_AT" = ?
+  AND ("STATE" = 'pending' OR ("STATE" = 'leased' AND "LEASE_UNTIL" < CURRENT_UTCTIMESTAMP))"#,
+    )
+    .with([
+        text(owner),
+        seconds(duration),
+        text(survey),
+        text(response),
+        number(attempts),
+        Cell::Timestamp(completed_at),
+    ]);
+    let sqlite = Statement::new(
         r#"/* inbox.claim */
 UPDATE "QUALTRICS_INBOX" SET "STATE" = 'leased', "ATTEMPTS" = "ATTEMPTS" + 1, "NEXT_ATTEMPT_AT" = NULL,
   "LEASE_OWNER" = ?, "LEASE_UNTIL" = ?
@@ -116,7 +243,8 @@ WHERE "SURVEY_ID" = ? AND "RESPONSE_ID" = ? AND "ATTEMPTS" = ? AND "COMPLETED_AT
         number(attempts),
         Cell::Timestamp(completed_at),
         Cell::Timestamp(now),
-    ])
+    ]);
+    Statement::either(sqlite, hana)
 }
 
 fn fence_binds(fence: &Fence) -> [Cell; 5] {
@@ -142,44 +270,85 @@ macro_rules! under_fence {
 /// Prolongs a lease. No row changed means that it is lost.
 #[must_use]
 pub fn renew(fence: &Fence, duration: Duration, now: Timestamp) -> Statement {
-    Statement::new(under_fence!(
+    let sqlite = Statement::new(under_fence!(
         "/* inbox.renew */\nUPDATE \"QUALTRICS_INBOX\" SET \"LEASE_UNTIL\" = ?"
     ))
     .with([Cell::Timestamp(later(now, duration))])
+    .with(fence_binds(fence));
+    let hana = Statement::new(under_fence!(
+        "/* inbox.renew */\nUPDATE \"QUALTRICS_INBOX\" SET \"LEASE_UNTIL\" = ADD_SECONDS(CURRENT_UTCTIMESTAMP, ?)"
+    ))
+    .with([seconds(duration)])
+    .with(fence_binds(fence));
+    Statement::either(sqlite, hana)
+}
+
+/// What ends a lease on HANA, whatever the outcome: one text, so that all outcomes of a batch are one round trip. The
+/// reason that stood there stays where an event waits again without a new one.
+fn settle(
+    fence: &Fence,
+    state: &'static str,
+    done_in: Cell,
+    due_in: Cell,
+    reason: Option<&Reason>,
+) -> Statement {
+    Statement::new(under_fence!(
+        r#"/* inbox.settle */
+UPDATE "QUALTRICS_INBOX" SET "STATE" = ?, "DONE_AT" = ADD_SECONDS(CURRENT_UTCTIMESTAMP, ?),
+  "NEXT_ATTEMPT_AT" = ADD_SECONDS(CURRENT_UTCTIMESTAMP, ?),
+  "LAST_ERROR" = COALESCE(CAST(? AS NVARCHAR(1000)), CASE WHEN CAST(? AS INTEGER) = 1 THEN "LAST_ERROR" END),
+  "LEASE_OWNER" = NULL, "LEASE_UNTIL" = NULL"#
+    ))
+    .with([
+        text(state),
+        done_in,
+        due_in,
+        last_error(reason),
+        number(i32::from(state == "pending")),
+    ])
     .with(fence_binds(fence))
 }
 
 /// Marks an event done, with the reason if there is no row. No row changed means that the lease is lost.
 #[must_use]
 pub fn done(fence: &Fence, reason: Option<&Reason>, now: Timestamp) -> Statement {
-    Statement::new(under_fence!(
+    let sqlite = Statement::new(under_fence!(
         "/* inbox.done */\nUPDATE \"QUALTRICS_INBOX\" SET \"STATE\" = 'done', \"DONE_AT\" = ?, \"LAST_ERROR\" = ?, \
          \"NEXT_ATTEMPT_AT\" = NULL, \"LEASE_OWNER\" = NULL, \"LEASE_UNTIL\" = NULL"
     ))
     .with([Cell::Timestamp(now), last_error(reason)])
-    .with(fence_binds(fence))
+    .with(fence_binds(fence));
+    Statement::either(sqlite, settle(fence, "done", number(0), Cell::Null, reason))
 }
 
 /// Gives an event up with its reason. No row changed means that the lease is lost.
 #[must_use]
 pub fn dead(fence: &Fence, reason: &Reason, now: Timestamp) -> Statement {
-    Statement::new(under_fence!(
+    let sqlite = Statement::new(under_fence!(
         "/* inbox.dead */\nUPDATE \"QUALTRICS_INBOX\" SET \"STATE\" = 'dead', \"DONE_AT\" = ?, \"LAST_ERROR\" = ?, \
          \"NEXT_ATTEMPT_AT\" = NULL, \"LEASE_OWNER\" = NULL, \"LEASE_UNTIL\" = NULL"
     ))
     .with([Cell::Timestamp(now), last_error(Some(reason))])
-    .with(fence_binds(fence))
+    .with(fence_binds(fence));
+    Statement::either(
+        sqlite,
+        settle(fence, "dead", number(0), Cell::Null, Some(reason)),
+    )
 }
 
 /// Gives a lease back, to be claimed after a delay. No row changed means that the lease is lost.
 #[must_use]
 pub fn retry(fence: &Fence, after: Duration, reason: Option<&Reason>, now: Timestamp) -> Statement {
-    Statement::new(under_fence!(
+    let sqlite = Statement::new(under_fence!(
         "/* inbox.retry */\nUPDATE \"QUALTRICS_INBOX\" SET \"STATE\" = 'pending', \"NEXT_ATTEMPT_AT\" = ?, \
          \"LAST_ERROR\" = COALESCE(?, \"LAST_ERROR\"), \"LEASE_OWNER\" = NULL, \"LEASE_UNTIL\" = NULL"
     ))
     .with([Cell::Timestamp(later(now, after)), last_error(reason)])
-    .with(fence_binds(fence))
+    .with(fence_binds(fence));
+    Statement::either(
+        sqlite,
+        settle(fence, "pending", Cell::Null, seconds(after), reason),
+    )
 }
 
 /// Notes on a done event why it has no row of its own.
@@ -287,31 +456,45 @@ SELECT "SURVEY_ID", "RESPONSE_ID", "COMPLETED_AT", "RECEIVED_AT", "STATE", "ATTE
 /// Makes dead and waiting events due now.
 #[must_use]
 pub fn revive(selection: &Selection, now: Timestamp) -> Statement {
-    let mut statement = Statement::new(
-        "/* inbox.revive */\nUPDATE \"QUALTRICS_INBOX\" SET \"STATE\" = 'pending', \"ATTEMPTS\" = 0, \"DONE_AT\" = NULL, \
-         \"RECEIVED_AT\" = ",
-    );
-    // Giving up is by time since receipt, so a revived event begins anew.
-    statement
-        .bind(Cell::Timestamp(now))
-        .push(", \"NEXT_ATTEMPT_AT\" = ")
-        .bind(Cell::Timestamp(now));
-    selection.append(&mut statement);
-    statement.push(" AND \"STATE\" IN ('dead', 'pending')");
-    statement
+    let form = |dialect| {
+        let mut statement = Statement::new(
+            "/* inbox.revive */\nUPDATE \"QUALTRICS_INBOX\" SET \"STATE\" = 'pending', \"ATTEMPTS\" = 0, \"DONE_AT\" = NULL, \
+             \"RECEIVED_AT\" = ",
+        );
+        // Giving up is by time since receipt, so a revived event begins anew.
+        statement
+            .bind(Cell::Timestamp(now))
+            .push(", \"NEXT_ATTEMPT_AT\" = ");
+        push_now(&mut statement, dialect, now);
+        selection.append(&mut statement);
+        statement.push(" AND \"STATE\" IN ('dead', 'pending')");
+        statement
+    };
+    Statement::either(form(Dialect::Sqlite), form(Dialect::Hana))
+}
+
+/// The instant by the clock that leases and delays go by: the writer's own on SQLite, the database's on HANA.
+fn push_now(statement: &mut Statement, dialect: Dialect, now: Timestamp) {
+    match dialect {
+        Dialect::Sqlite => statement.bind(Cell::Timestamp(now)),
+        Dialect::Hana => statement.push("CURRENT_UTCTIMESTAMP"),
+    };
 }
 
 /// Gives waiting events up by hand; what is leased is left to its worker.
 #[must_use]
 pub fn drop_events(selection: &Selection, now: Timestamp) -> Statement {
-    let mut statement = Statement::new(
-        "/* inbox.drop */\nUPDATE \"QUALTRICS_INBOX\" SET \"STATE\" = 'dead', \"NEXT_ATTEMPT_AT\" = NULL, \
-         \"LAST_ERROR\" = 'dropped: given up by hand', \"DONE_AT\" = ",
-    );
-    statement.bind(Cell::Timestamp(now));
-    selection.append(&mut statement);
-    statement.push(" AND \"STATE\" IN ('dead', 'pending')");
-    statement
+    let form = |dialect| {
+        let mut statement = Statement::new(
+            "/* inbox.drop */\nUPDATE \"QUALTRICS_INBOX\" SET \"STATE\" = 'dead', \"NEXT_ATTEMPT_AT\" = NULL, \
+             \"LAST_ERROR\" = 'dropped: given up by hand', \"DONE_AT\" = ",
+        );
+        push_now(&mut statement, dialect, now);
+        selection.append(&mut statement);
+        statement.push(" AND \"STATE\" IN ('dead', 'pending')");
+        statement
+    };
+    Statement::either(form(Dialect::Sqlite), form(Dialect::Hana))
 }
 
 /// Removes a few events that were done before `before`.
