@@ -44,11 +44,6 @@ pub enum ServiceError {
     /// The key for pseudonyms is too short.
     #[error("PSEUDONYM_KEY: {0}")]
     PseudonymKey(#[from] ingester_core::mapping::PseudonymKeyError),
-    /// The database is of a kind that this build does not have.
-    #[error(
-        "INGESTER_DATABASE_URL names HANA, which this version can't speak yet: use sqlite:<path>"
-    )]
-    Database,
 }
 
 /// A service that listens and is not yet serving.
@@ -161,11 +156,11 @@ impl Service {
 /// Opens the configured database.
 ///
 /// # Errors
-/// If another `serve` holds it, or it is of a kind that we can't speak.
+/// If another `serve` holds it, or its settings can't be used.
 pub fn open(config: &Config, role: Role, metrics: &Metrics) -> Result<Store, ServiceError> {
     match &config.database {
         Database::Sqlite(path) => Ok(Store::open_sqlite(path.clone(), role, metrics.clone())?),
-        Database::Hana(_) => Err(ServiceError::Database),
+        Database::Hana(settings) => Ok(Store::open_hana(settings.clone(), role, metrics.clone())?),
     }
 }
 

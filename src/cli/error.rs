@@ -74,9 +74,9 @@ impl From<SurveyError> for CliError {
 impl From<ServiceError> for CliError {
     fn from(error: ServiceError) -> Self {
         match error {
-            ServiceError::PseudonymKey(_)
-            | ServiceError::Database
-            | ServiceError::Listen { .. } => Self::Usage(error.to_string()),
+            ServiceError::PseudonymKey(_) | ServiceError::Listen { .. } => {
+                Self::Usage(error.to_string())
+            }
             ServiceError::Store(error) => error.into(),
             ServiceError::Qualtrics(error) => error.into(),
         }

@@ -10,7 +10,7 @@ pub struct StoreError {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     /// The writers' queue is full, or a deadline passed.
     Overloaded,
     /// Another process holds a lock.
@@ -23,6 +23,10 @@ enum Kind {
     Corrupt,
     /// The file or the user may only read.
     ReadOnly,
+    /// The database refuses user or password.
+    Denied,
+    /// The user lacks a right.
+    Privilege,
     /// No such table.
     MissingTable,
     /// No such column.
@@ -65,6 +69,14 @@ impl fmt::Display for StoreError {
                 "the database is read-only",
                 "give the service's user the right to write",
             ),
+            Kind::Denied => (
+                "the database refuses the user",
+                "check user and password, and whether the user is locked",
+            ),
+            Kind::Privilege => (
+                "the database user lacks a right",
+                "let the owner of the schema grant it; `schema grants` prints how",
+            ),
             Kind::MissingTable => ("a table is missing", "run `schema apply`"),
             Kind::MissingColumn => ("a column is missing", "run `schema apply`"),
             Kind::Refused => ("the row does not fit the table", "run `schema diff`"),
@@ -89,7 +101,7 @@ impl fmt::Display for StoreError {
 }
 
 impl StoreError {
-    fn new(kind: Kind, detail: impl Into<String>) -> Self {
+    pub(super) fn new(kind: Kind, detail: impl Into<String>) -> Self {
         Self {
             kind,
             detail: detail.into(),
@@ -139,6 +151,8 @@ impl StoreError {
             Kind::Io => "database-io",
             Kind::Corrupt => "database-corrupt",
             Kind::ReadOnly => "database-read-only",
+            Kind::Denied => "database-denied",
+            Kind::Privilege => "privilege-missing",
             Kind::MissingTable => "table-missing",
             Kind::MissingColumn => "column-missing",
             Kind::Refused => "row-refused",
@@ -161,6 +175,7 @@ impl StoreError {
     pub fn concerns_one_write(&self) -> bool {
         match self.kind {
             Kind::Refused
+            | Kind::Privilege
             | Kind::MissingTable
             | Kind::MissingColumn
             | Kind::Other
@@ -172,6 +187,7 @@ impl StoreError {
             | Kind::Corrupt
             | Kind::ReadOnly
             | Kind::Unavailable
+            | Kind::Denied
             | Kind::TakenByAnother
             | Kind::Closed => false,
         }

@@ -7,4 +7,5 @@
     reason = "tests and their helpers fail by panicking"
 )]
 
+mod hana_support;
 mod store;
