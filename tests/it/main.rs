@@ -7,5 +7,6 @@
     reason = "tests and their helpers fail by panicking"
 )]
 
+mod hana;
 mod hana_support;
 mod store;

@@ -14,7 +14,7 @@ use qualtrics_ingester::telemetry::metrics::Metrics;
 
 use crate::hana_support::{RealHana, TestHana};
 
-const SURVEY: &str = "SV_22VlHYNeldrrrk1";
+pub(crate) const SURVEY: &str = "SV_22VlHYNeldrrrk1";
 
 /// One store with nothing in it, and what has to live as long as it does.
 struct TestStore {
@@ -104,7 +104,7 @@ fn instant(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-fn event(response: &str, completed_at: &str) -> Event {
+pub(crate) fn event(response: &str, completed_at: &str) -> Event {
     Event {
         survey_id: SURVEY.parse().unwrap(),
         response_id: response.parse().unwrap(),
@@ -113,7 +113,7 @@ fn event(response: &str, completed_at: &str) -> Event {
     }
 }
 
-fn table() -> Arc<Table> {
+pub(crate) fn table() -> Arc<Table> {
     let column = |name: &str, nullable| Column {
         name: name.parse().unwrap(),
         property: name.to_owned(),
@@ -143,10 +143,10 @@ fn mapped(response: &str, answer: Option<&str>, recorded_at: &str, asked_at: &st
     }
 }
 
-const EARLY: &str = "2026-01-01T00:00:00Z";
-const LATE: &str = "2026-01-01T00:00:01Z";
+pub(crate) const EARLY: &str = "2026-01-01T00:00:00Z";
+pub(crate) const LATE: &str = "2026-01-01T00:00:01Z";
 
-fn row(response: &str, answer: &str) -> Outcome {
+pub(crate) fn row(response: &str, answer: &str) -> Outcome {
     Outcome::Row(Arc::new(mapped(response, Some(answer), EARLY, EARLY)))
 }
 
