@@ -694,3 +694,29 @@ async fn a_newer_event_and_an_older_one_at_once_end_as_the_newer() {
         .unwrap();
     assert_eq!(rows[0][2], Cell::Timestamp(LATE.parse().unwrap()));
 }
+
+/// What the core says that HANA is sent; the same file is held against outside grammars.
+const STATEMENTS: &str = include_str!("../../crates/core/tests/hana_statements.sql");
+
+#[tokio::test]
+async fn every_statement_is_one_that_the_database_takes() {
+    let hana = TestHana::start().await;
+    let connection = hdbconnect_async::Connection::new(hana.server.url())
+        .await
+        .unwrap();
+    let mut refused = Vec::new();
+    for statement in STATEMENTS.split(";\n").filter(|text| !text.is_empty()) {
+        let is_definition = ["CREATE", "ALTER", "SET"]
+            .iter()
+            .any(|word| statement.starts_with(word));
+        let result = if is_definition {
+            connection.exec(statement).await
+        } else {
+            connection.prepare(statement).await.map(drop)
+        };
+        if let Err(error) = result {
+            refused.push(format!("{statement}\n  {}", error.display_with_inner()));
+        }
+    }
+    assert!(refused.is_empty(), "{}", refused.join("\n"));
+}

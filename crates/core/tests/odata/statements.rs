@@ -97,7 +97,7 @@ pub(crate) fn restricting() -> AccessRules {
     AccessRules::new(vec![rule], EmailTrust::Verified).unwrap()
 }
 
-const QUESTIONS: [(&str, &str); 13] = [
+pub(crate) const QUESTIONS: [(&str, &str); 13] = [
     (
         "newest",
         "Feedback?$select=ResponseId,Comment&$filter=Comment ne '' and contains(AccountID,'')&$orderby=RecordedDate desc&$count=true&$top=5",
