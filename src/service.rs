@@ -5,16 +5,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use ingester_core::access::{AccessError, AccessRules, EmailTrust};
 use ingester_core::callback::{SharedKeys, Signing};
 use ingester_core::mapping::PseudonymKey;
+use jiff::tz::TimeZone;
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 
 use crate::changes::Changes;
-use crate::config::{Config, Database, Webhook};
+use crate::config::{Auth, Config, Database, Webhook};
 use crate::http::{self, App};
-use crate::jobs::housekeeping;
+use crate::identity::{Identity, IdentityError};
+use crate::jobs::instances::Announcer;
+use crate::jobs::subscriptions::{Subscriptions, Wish};
+use crate::jobs::{Jobs, housekeeping};
 use crate::lifecycle::{DRAIN_DEADLINE, Lifecycle};
+use crate::model::Models;
 use crate::pipeline::{Parts, Pipeline};
 use crate::qualtrics::{Qualtrics, QualtricsError};
 use crate::store::{Role, Store, StoreError};
@@ -44,6 +50,17 @@ pub enum ServiceError {
     /// The key for pseudonyms is too short.
     #[error("PSEUDONYM_KEY: {0}")]
     PseudonymKey(#[from] ingester_core::mapping::PseudonymKeyError),
+    /// The access rules contradict the other settings.
+    #[error("{0}")]
+    Access(#[from] AccessError),
+    /// There is no such time zone.
+    #[error(
+        "time_zone of [odata] is {0}, which is no time zone: write an IANA name, for example Europe/Berlin"
+    )]
+    TimeZone(String),
+    /// Tokens can't be checked.
+    #[error("{0}")]
+    Identity(#[from] IdentityError),
 }
 
 /// A service that listens and is not yet serving.
@@ -71,6 +88,11 @@ impl Service {
         let store = open(&config, Role::Service, &metrics)?;
         let qualtrics = Qualtrics::start(&config.qualtrics, metrics.clone(), &life)?;
         let surveys = surveys(&config, store.clone(), qualtrics.clone(), metrics.clone())?;
+        let time_zone = TimeZone::get(&config.odata.time_zone)
+            .map_err(|_| ServiceError::TimeZone(config.odata.time_zone.clone()))?;
+        let models = Models::new(surveys.clone(), time_zone);
+        let identity = Identity::new(&config.auth, &life)?;
+        let access = Arc::new(access_rules(&config)?);
         let changes = Changes::default();
         let pipeline = Pipeline::start(Parts {
             store: store.clone(),
@@ -84,7 +106,12 @@ impl Service {
             "housekeeping",
             housekeeping::run(store.clone(), config.inbox_retention, life.clone()),
         );
+        life.spawn_part(
+            "changes",
+            changes.clone().follow(store.clone(), life.clone()),
+        );
         life.spawn("definitions", prepare(surveys.clone()));
+        start_subscriptions(&config, &store, &qualtrics, &metrics, &life)?;
         let app = App {
             signing: config
                 .events
@@ -96,6 +123,9 @@ impl Service {
             qualtrics,
             pipeline,
             changes,
+            models,
+            identity,
+            access,
             metrics,
             life,
             ready: Arc::new(AtomicBool::new(false)),
@@ -164,6 +194,38 @@ pub fn open(config: &Config, role: Role, metrics: &Metrics) -> Result<Store, Ser
     }
 }
 
+/// Who sees which rows. With `AUTH=none` nobody is asked who they are, so that no rule could tell one viewer from
+/// another: everybody who reaches the service, which is on loopback then, sees everything.
+///
+/// # Errors
+/// If a rule can't be kept.
+pub fn access_rules(config: &Config) -> Result<AccessRules, AccessError> {
+    let trust = match &config.auth {
+        Auth::None => return Ok(AccessRules::open()),
+        Auth::Xsuaa(_) => EmailTrust::Origins(config.email_origins.clone()),
+        Auth::Closed | Auth::Ias(_) | Auth::Oidc(_) => EmailTrust::Verified,
+    };
+    AccessRules::new(config.access.clone(), trust)
+}
+
+/// The parts of jobs that a command runs, beside `serve` or without it.
+///
+/// # Errors
+/// If the configuration can't be used.
+pub fn jobs(config: &Config, life: &Lifecycle) -> Result<Jobs, ServiceError> {
+    let metrics = Metrics::new();
+    let store = open(config, Role::Command, &metrics)?;
+    let qualtrics = Qualtrics::start(&config.qualtrics, metrics.clone(), life)?;
+    Ok(Jobs {
+        surveys: surveys(config, store.clone(), qualtrics.clone(), metrics.clone())?,
+        store,
+        qualtrics,
+        changes: Changes::default(),
+        metrics,
+        life: life.clone(),
+    })
+}
+
 /// The configured surveys.
 ///
 /// # Errors
@@ -185,6 +247,53 @@ pub fn surveys(
         metrics,
         pseudonym_key,
     ))
+}
+
+/// Tells the other instances of this one, and keeps the subscriptions where that is wanted.
+fn start_subscriptions(
+    config: &Config,
+    store: &Store,
+    qualtrics: &Qualtrics,
+    metrics: &Metrics,
+    life: &Lifecycle,
+) -> Result<(), ServiceError> {
+    let announcer = Announcer::new(
+        config,
+        pseudonym_fingerprint(config)?,
+        store.clone(),
+        qualtrics.clone(),
+        metrics.clone(),
+        life.clone(),
+    );
+    life.spawn_part("instances", announcer.run());
+    if !config.ensure_subscriptions {
+        return Ok(());
+    }
+    // What is missing for it, `Config::check_serve` has said.
+    if let Ok(wish) = Wish::of(config) {
+        let subscriptions = Subscriptions::new(wish, store.clone(), qualtrics.clone());
+        life.spawn_part(
+            "subscriptions",
+            subscriptions.keep(metrics.clone(), life.clone()),
+        );
+    }
+    Ok(())
+}
+
+/// The fingerprint of `PSEUDONYM_KEY`, where a survey uses it.
+///
+/// # Errors
+/// If the key is too short.
+pub fn pseudonym_fingerprint(config: &Config) -> Result<Option<String>, ServiceError> {
+    let used = config
+        .surveys
+        .iter()
+        .any(|survey| !survey.pseudonymize.is_empty());
+    let key = config.pseudonym_key.as_ref().filter(|_| used);
+    let key = key
+        .map(|key| key.expose_secret().parse::<PseudonymKey>())
+        .transpose()?;
+    Ok(key.map(|key| key.fingerprint()))
 }
 
 fn signing(webhook: &Webhook) -> Signing {

@@ -477,7 +477,11 @@ impl Surveys {
             .map(|existing| existing.column)
             .collect();
         let (map, missing) = wanted.conform(&columns);
-        if missing.is_empty() || !self.evolves(settings).await? {
+        let is_ours = self.is_ours(settings).await?;
+        if is_ours {
+            store.create_indexes(map.table()).await?;
+        }
+        if missing.is_empty() || !settings.evolve.unwrap_or(is_ours) {
             return Ok((map, missing));
         }
         let added: Vec<_> = wanted
@@ -504,12 +508,9 @@ impl Surveys {
         Ok(wanted.conform(&columns))
     }
 
-    /// New questions become columns where the configuration says so, by default only in tables that we created.
-    async fn evolves(&self, settings: &config::Survey) -> Result<bool, SurveyError> {
+    /// Whether we created the survey's table: an existing one is used as it is, ours may get columns and indexes.
+    async fn is_ours(&self, settings: &config::Survey) -> Result<bool, SurveyError> {
         const KINDS: [ColumnType; 1] = [ColumnType::NVarchar(60)];
-        if let Some(evolve) = settings.evolve {
-            return Ok(evolve);
-        }
         let created = self.0.store.rows(sql::runs::list(CREATED), &KINDS).await?;
         Ok(created
             .iter()
@@ -550,13 +551,21 @@ impl Surveys {
 
     /// Counts what a document's digest is worth noticing.
     pub fn count(&self, survey: &SurveyId, digested: &Digested) {
-        if !digested.unknown.is_empty() {
-            let keys = u64::try_from(digested.unknown.len()).unwrap_or(u64::MAX);
-            self.0.metrics.unknown_keys(survey, keys);
+        let number = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
+        self.count_many(
+            survey,
+            number(digested.unknown.len()),
+            number(digested.truncated),
+        );
+    }
+
+    /// The same for many documents: keys that the definition does not have, and texts that were cut.
+    pub fn count_many(&self, survey: &SurveyId, unknown: u64, truncated: u64) {
+        if unknown > 0 {
+            self.0.metrics.unknown_keys(survey, unknown);
         }
-        if digested.truncated > 0 {
-            let cells = u64::try_from(digested.truncated).unwrap_or(u64::MAX);
-            self.0.metrics.cells_truncated(survey, cells);
+        if truncated > 0 {
+            self.0.metrics.cells_truncated(survey, truncated);
         }
     }
 }

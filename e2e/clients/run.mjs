@@ -163,10 +163,8 @@ async function runAll(server, name, options) {
   let passed = 0;
   for (const [title, check] of Object.entries(checks)) {
     try {
-      const begun = Date.now();
       await check({ db, other, format: options.dataFormatSupport ?? 1 });
       passed += 1;
-      if (process.env.TIMES) console.log(Date.now() - begun, title);
     } catch (error) {
       console.error(`${name}: ${title}: ${error?.stack}`);
     }

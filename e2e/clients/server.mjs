@@ -20,21 +20,24 @@ export function binary() {
 
 // A running server: its port, and `tell(line)` for its standard input.
 export async function start(path, args = []) {
-  const process = spawn(path, ['--listen', '127.0.0.1:0', ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
-  const lines = createInterface({ input: process.stdout });
+  const server = spawn(path, ['--listen', '127.0.0.1:0', ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const lines = createInterface({ input: server.stdout });
+  const kill = () => server.kill();
+  process.once('exit', kill);
   const [greeting] = await once(lines, 'line');
   const port = Number(/:(\d+)$/.exec(greeting)?.[1]);
   return {
     port,
     async tell(line) {
       const answer = once(lines, 'line');
-      process.stdin.write(`${line}\n`);
+      server.stdin.write(`${line}\n`);
       return (await answer)[0];
     },
     async stop() {
-      const ended = once(process, 'exit');
-      process.stdin.end();
+      const ended = once(server, 'exit');
+      server.stdin.end('stop\n');
       await ended;
+      process.off('exit', kill);
     },
   };
 }

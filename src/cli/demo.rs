@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ingester_core::inbox::Change;
-use ingester_core::row::{Cell, ColumnType};
+use ingester_core::row::{Cell, ColumnType, Table};
 use ingester_core::sql;
 use qualtrics_sandbox::{Faults, Handle, Options, Sandbox, Survey};
 use secrecy::SecretString;
@@ -260,7 +260,7 @@ impl Show {
     }
 
     async fn once(&self, globals: &Globals, responses: u32) -> Result<(), CliError> {
-        let mut changes = self.app.changes.subscribe();
+        let (mut changes, _) = self.app.changes.listen(&self.app.store).await?;
         for _ in 0..responses {
             self.complete()?;
         }
@@ -324,7 +324,7 @@ impl Show {
         output::line(format!(
             "  query            curl 'http://{addr}/odata/v4/feedback/{set}?$top=5&$orderby=RecordedDate%20desc&$count=true'"
         ));
-        let mut changes = self.app.changes.subscribe();
+        let (mut changes, _) = self.app.changes.listen(&self.app.store).await?;
         let mut latencies = Latencies::default();
         for _ in 0..FIRST_BURST {
             self.complete()?;
@@ -374,77 +374,74 @@ impl Show {
 
     /// The newest rows with their first columns, as the database has them.
     async fn print_newest(&self) -> Result<(), CliError> {
-        const ROWS: u32 = 10;
         const COLUMNS: usize = 8;
-        let Some(survey) = self
+        let first = self
             .app
             .surveys
             .ids()
             .first()
-            .and_then(|id| self.app.surveys.known(id))
-        else {
-            return Ok(());
-        };
-        let changes = self
-            .app
-            .store
-            .rows(
-                sql::changes::newest(Some(&self.survey_id), ROWS),
-                &[
-                    ColumnType::BigInt,
-                    ColumnType::NVarchar(18),
-                    ColumnType::NVarchar(69),
-                ],
-            )
-            .await?;
+            .and_then(|id| self.app.surveys.known(id));
+        let Some(survey) = first else { return Ok(()) };
         // Dates are alike in all of them; answers are what one wants to see.
-        let shown: Vec<usize> = survey
-            .table
-            .columns
-            .iter()
-            .enumerate()
-            .filter(|(_, column)| column.kind != ColumnType::Timestamp)
-            .map(|(index, _)| index)
+        let is_shown = |index: &usize| {
+            survey
+                .table
+                .columns
+                .get(*index)
+                .is_some_and(|column| column.kind != ColumnType::Timestamp)
+        };
+        let shown: Vec<usize> = (0..survey.table.columns.len())
+            .filter(is_shown)
             .take(COLUMNS)
             .collect();
-        let kinds: Vec<_> = survey
-            .table
-            .columns
-            .iter()
-            .map(|column| column.kind)
-            .collect();
-        let mut lines = Vec::new();
-        for change in &changes {
-            let [_, _, Cell::Text(response)] = &**change else {
+        let lines = self.newest(&survey.table).await?.into_iter().map(|row| {
+            shown
+                .iter()
+                .map(|&index| row.get(index).map(text).unwrap_or_default())
+                .collect()
+        });
+        let name = |&index: &usize| {
+            survey
+                .table
+                .columns
+                .get(index)
+                .map(|column| column.name.as_ref())
+        };
+        let names: Vec<&str> = shown.iter().filter_map(name).collect();
+        output::line(output::table(&names, lines));
+        Ok(())
+    }
+
+    async fn newest(&self, table: &Table) -> Result<Vec<Box<[Cell]>>, CliError> {
+        const ROWS: u32 = 10;
+        const CHANGE: [ColumnType; 3] = [
+            ColumnType::BigInt,
+            ColumnType::NVarchar(18),
+            ColumnType::NVarchar(69),
+        ];
+        let store = &self.app.store;
+        let kinds: Vec<_> = table.columns.iter().map(|column| column.kind).collect();
+        let mut newest = Vec::new();
+        for change in store
+            .rows(sql::changes::newest(Some(&self.survey_id), ROWS), &CHANGE)
+            .await?
+        {
+            let [_, _, Cell::Text(response)] = &*change else {
                 continue;
             };
             let Ok(response) = response.parse() else {
                 continue;
             };
-            let rows = self
-                .app
-                .store
-                .rows(
-                    sql::rows::current(self.app.store.dialect(), &survey.table, &response),
-                    &kinds,
-                )
-                .await?;
-            for row in &rows {
-                lines.push(
-                    shown
-                        .iter()
-                        .map(|&index| row.get(index).map(text).unwrap_or_default())
-                        .collect(),
-                );
-            }
+            newest.append(
+                &mut store
+                    .rows(
+                        sql::rows::current(store.dialect(), table, &response),
+                        &kinds,
+                    )
+                    .await?,
+            );
         }
-        let names: Vec<&str> = shown
-            .iter()
-            .filter_map(|&index| survey.table.columns.get(index))
-            .map(|column| column.name.as_ref())
-            .collect();
-        output::line(output::table(&names, lines));
-        Ok(())
+        Ok(newest)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Whose fault it is decides the exit code: 1 the work failed, 2 wrong usage or configuration.
 
 use crate::config::{ConfigError, ConfigErrors};
+use crate::jobs::JobError;
 use crate::qualtrics::QualtricsError;
 use crate::service::ServiceError;
 use crate::store::StoreError;
@@ -62,6 +63,16 @@ impl From<StoreError> for CliError {
     }
 }
 
+impl From<JobError> for CliError {
+    fn from(error: JobError) -> Self {
+        match error {
+            JobError::Qualtrics(error) => error.into(),
+            JobError::Survey(error) => error.into(),
+            error => Self::Failed(error.to_string()),
+        }
+    }
+}
+
 impl From<SurveyError> for CliError {
     fn from(error: SurveyError) -> Self {
         match error {
@@ -74,9 +85,11 @@ impl From<SurveyError> for CliError {
 impl From<ServiceError> for CliError {
     fn from(error: ServiceError) -> Self {
         match error {
-            ServiceError::PseudonymKey(_) | ServiceError::Listen { .. } => {
-                Self::Usage(error.to_string())
-            }
+            ServiceError::PseudonymKey(_)
+            | ServiceError::Access(_)
+            | ServiceError::TimeZone(_)
+            | ServiceError::Listen { .. } => Self::Usage(error.to_string()),
+            ServiceError::Identity(error) => Self::Failed(error.to_string()),
             ServiceError::Store(error) => error.into(),
             ServiceError::Qualtrics(error) => error.into(),
         }

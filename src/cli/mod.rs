@@ -1,11 +1,23 @@
 //! One file per command: arguments, one call, print.
 
+mod backfill;
+mod check;
 mod demo;
 pub mod error;
+mod inbox;
+mod init;
+mod link;
 pub mod output;
+mod parts;
 mod replay;
 mod sandbox;
+mod schema;
 mod serve;
+mod span;
+mod subscription;
+mod survey;
+mod top;
+mod work;
 
 use std::path::PathBuf;
 
@@ -37,8 +49,13 @@ pub struct Cli {
 /// Options of every command.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Globals {
-    /// The configuration file; otherwise INGESTER_CONFIG, or ingester.toml if there is one.
-    #[arg(long, global = true, value_name = "FILE")]
+    // Not a doc comment: that would want marks around the name, which help shows as they are.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        help = "The configuration file; otherwise INGESTER_CONFIG, or ingester.toml if there is one"
+    )]
     config: Option<PathBuf>,
     /// How lists are printed.
     #[arg(long, global = true, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
@@ -51,10 +68,28 @@ enum Command {
     Demo(demo::Demo),
     /// Runs the service.
     Serve(serve::Serve),
+    /// Loads all responses of a survey, or those of a span of time; goes on where it was interrupted.
+    Backfill(backfill::Backfill),
     /// Runs only the local stand-in for Qualtrics.
     Sandbox(sandbox::Sandbox),
     /// Signs recorded callbacks and posts them to a running service.
     Replay(replay::Replay),
+    /// Writes ingester.toml from what Qualtrics says of the surveys.
+    Init(init::Init),
+    /// Checks the configuration against the real systems, and says what mends what is wrong.
+    Check(check::Check),
+    /// Shows the surveys that the credentials see.
+    Survey(survey::Survey),
+    /// Shows, compares and applies the tables that surveys map to.
+    Schema(schema::Schema),
+    /// Shows the durable inbox, and revives or gives up events.
+    Inbox(inbox::Inbox),
+    /// Builds a survey's link with embedded data in it.
+    Link(link::Link),
+    /// Manages the event subscriptions by which Qualtrics calls this service.
+    Subscription(subscription::Subscription),
+    /// Shows how a running service does, as it goes.
+    Top(top::Top),
     /// Prints shell completions.
     #[command(
         after_help = "Example:\n  qualtrics-ingester completions bash > /etc/bash_completion.d/qualtrics-ingester"
@@ -114,9 +149,18 @@ impl Cli {
             command => runtime()?.block_on(async {
                 match command {
                     Command::Demo(demo) => demo.run(&globals).await,
+                    Command::Backfill(backfill) => backfill.run(&globals).await,
                     Command::Serve(serve) => serve.run(&globals).await,
                     Command::Sandbox(sandbox) => sandbox.run().await,
                     Command::Replay(replay) => replay.run(&globals).await,
+                    Command::Init(init) => init.run(&globals).await,
+                    Command::Top(top) => top.run(&globals).await,
+                    Command::Check(check) => check.run(&globals).await,
+                    Command::Survey(survey) => survey.run(&globals).await,
+                    Command::Schema(schema) => schema.run(&globals).await,
+                    Command::Inbox(inbox) => inbox.run(&globals).await,
+                    Command::Link(link) => link.run(&globals).await,
+                    Command::Subscription(subscription) => subscription.run(&globals).await,
                     Command::Completions { .. } | Command::Man => Ok(()),
                 }
             }),

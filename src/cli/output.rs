@@ -1,6 +1,5 @@
 //! The only place that prints: data to stdout, the rest to stderr. A reader that left early is no error.
 #![expect(
-    clippy::print_stdout,
     clippy::print_stderr,
     reason = "this is the place that the rule points to"
 )]
@@ -48,6 +47,54 @@ pub fn status(text: impl AsRef<str>) {
     drop(stdout.flush());
 }
 
+/// Whether stdout is a terminal, where a view can be renewed.
+#[must_use]
+pub fn is_live() -> bool {
+    std::io::stdout().is_terminal()
+}
+
+/// Lines on a terminal that replace those before them.
+#[derive(Debug, Default)]
+pub struct Screen {
+    lines: usize,
+}
+
+impl Screen {
+    /// Shows the lines in place of the last ones.
+    pub fn show(&mut self, lines: &[String]) {
+        let mut stdout = anstream::stdout().lock();
+        if self.lines > 0 {
+            drop(write!(stdout, "\u{1b}[{}A", self.lines));
+        }
+        for line in lines {
+            drop(writeln!(stdout, "\u{1b}[2K{line}"));
+        }
+        drop(stdout.flush());
+        self.lines = lines.len();
+    }
+}
+
+/// A bar on stderr for work of so many steps; nothing where that is no terminal.
+#[must_use]
+pub fn progress(steps: u64) -> indicatif::ProgressBar {
+    let style = indicatif::ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}");
+    let bar = indicatif::ProgressBar::new(steps);
+    match style {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+/// A bar on stderr for work of so many thousandths; nothing where stderr is no terminal.
+#[must_use]
+pub fn bar() -> indicatif::ProgressBar {
+    let bar = indicatif::ProgressBar::new(1000);
+    let style = indicatif::ProgressStyle::with_template(
+        "{prefix} [{bar:30}] {percent}%  {msg}  {eta} left",
+    );
+    bar.with_style(style.unwrap_or_else(|_| indicatif::ProgressStyle::default_bar()))
+}
+
 /// Whether somebody sits in front of it who can answer a question.
 #[must_use]
 pub fn is_interactive() -> bool {
@@ -70,9 +117,14 @@ pub fn list<T: Serialize>(
     cells: impl Fn(&T) -> Vec<String>,
 ) {
     match format {
-        Format::Json => line(serde_json::to_string_pretty(rows).unwrap_or_default()),
+        Format::Json => json(rows),
         Format::Text => line(table(columns, rows.iter().map(cells)).trim_end()),
     }
+}
+
+/// An array of objects, for machines.
+pub fn json<T: Serialize>(rows: &[T]) {
+    line(serde_json::to_string_pretty(rows).unwrap_or_default());
 }
 
 /// A plain table: columns, no frame, readable in a log as well.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -19,8 +19,6 @@ use crate::telemetry::metrics::EventOutcome;
 
 /// Larger bodies are no callbacks.
 const BODY_BYTES_MAX: usize = 64 * 1024;
-/// How long a body may take to arrive.
-const BODY_DEADLINE: Duration = Duration::from_secs(5);
 /// A callback is answered within three seconds; what is not committed by then is 503, even if it turns out to be.
 const COMMIT_DEADLINE: Duration = Duration::from_millis(2_700);
 
@@ -42,7 +40,7 @@ async fn receive(
     let Some(signing) = app.signing.clone() else {
         return super::not_found().await.into_response();
     };
-    let body = match read(&headers, body).await {
+    let body = match super::body::read(body, BODY_BYTES_MAX).await {
         Ok(body) => body,
         Err(error) => return refuse(&app, error),
     };
@@ -56,47 +54,6 @@ async fn receive(
         Ok(Verdict::Ignored) => ignored(&app),
         Err(error) => refuse(&app, error),
     }
-}
-
-async fn read(headers: &HeaderMap, body: Body) -> Result<bytes::Bytes, ApiError> {
-    let too_large = || {
-        ApiError::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "too-large",
-            "a callback has at most 64 KiB",
-        )
-    };
-    let announced = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > BODY_BYTES_MAX) {
-        return Err(too_large());
-    }
-    match tokio::time::timeout(BODY_DEADLINE, to_bytes(body, BODY_BYTES_MAX)).await {
-        Ok(Ok(body)) => Ok(body),
-        Ok(Err(error)) if is_length_limit(&error) => Err(too_large()),
-        Ok(Err(_)) => Err(ApiError::new(
-            StatusCode::BAD_REQUEST,
-            "malformed",
-            "the body could not be read",
-        )),
-        Err(_) => Err(ApiError::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "timeout",
-            "the body did not arrive within 5 seconds",
-        )),
-    }
-}
-
-fn is_length_limit(error: &axum::Error) -> bool {
-    let mut source = std::error::Error::source(error);
-    while let Some(error) = source {
-        if error.is::<http_body_util::LengthLimitError>() {
-            return true;
-        }
-        source = error.source();
-    }
-    false
 }
 
 /// Signed forms are for everybody; whoever shows the webhook token may send a form, JSON, or query fields.

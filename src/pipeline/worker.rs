@@ -2,11 +2,8 @@
 
 use std::time::Duration;
 
-use ingester_core::inbox::{
-    Change, Event, Finished, Lease, Outcome, Reason, RetryKind, next_attempt,
-};
+use ingester_core::inbox::{Event, Finished, Lease, Outcome, Reason, RetryKind, next_attempt};
 use ingester_core::mapping::{DocumentError, ResponseDocument};
-use ingester_core::time::Timestamp;
 
 use super::Pipeline;
 use super::held::Holding;
@@ -16,8 +13,6 @@ use crate::store::StoreError;
 use crate::surveys::{Digested, SurveyError};
 use crate::telemetry::metrics::EventOutcome;
 
-/// Clocks of Qualtrics and ours may differ; a completion date further from receipt than this is not one.
-const COMPLETION_TOLERANCE: Duration = Duration::from_secs(10 * 60);
 /// How often finishing is tried again while the database is away and the lease is still ours.
 const FINISH_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
@@ -172,9 +167,9 @@ fn report(pipeline: &Pipeline, lease: &Lease, digested: &Digested, finished: Fin
         (Finished::Committed(change), _) => {
             metrics.event(EventOutcome::Row);
             metrics.row_committed(survey, 1);
-            measure(pipeline, event, &change, digested.recorded_at);
+            metrics.event_became_row(event, &change, digested.recorded_at);
             tracing::debug!(%survey, %response, attempt, position = change.position, "row committed");
-            pipeline.parts.changes.publish(change);
+            pipeline.parts.changes.publish();
         }
         (Finished::LeaseLost, _) => metrics.event(EventOutcome::LeaseLost),
         (Finished::Superseded | Finished::Erased, _) => metrics.event(EventOutcome::Skipped),
@@ -191,28 +186,4 @@ fn report(pipeline: &Pipeline, lease: &Lease, digested: &Digested, finished: Fin
             metrics.event(EventOutcome::Skipped)
         }
     }
-}
-
-/// Event to row by our clock; completion to row by `CompletedDate`, or by the document's own date where the former is
-/// no sane instant.
-fn measure(pipeline: &Pipeline, event: &Event, change: &Change, recorded_at: Option<Timestamp>) {
-    let since = |instant: Timestamp| {
-        Duration::try_from(change.committed_at.duration_since(instant)).unwrap_or_default()
-    };
-    let is_near = |instant: &Timestamp| {
-        Duration::try_from(event.received_at.duration_since(*instant).abs())
-            .is_ok_and(|distance| distance <= COMPLETION_TOLERANCE)
-    };
-    let completed_at = match event.known_completion() {
-        Some(completed_at) if is_near(&completed_at) => Some(completed_at),
-        Some(_) => {
-            pipeline.parts.metrics.completed_date_anomaly();
-            recorded_at
-        }
-        None => recorded_at,
-    };
-    pipeline
-        .parts
-        .metrics
-        .event_to_row(since(event.received_at), completed_at.map(since));
 }

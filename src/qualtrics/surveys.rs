@@ -8,6 +8,7 @@ use url::Url;
 
 use super::ask::{Call, Endpoint, Priority};
 use super::error::QualtricsError;
+use super::said::excerpt;
 use super::{Qualtrics, envelope};
 
 /// A list longer than this is not one.
@@ -80,6 +81,9 @@ pub struct WhoAmI {
     /// Its kind of account.
     #[serde(default)]
     pub account_type: Option<String>,
+    /// What Qualtrics noted beside the answer: that another data centre would answer faster.
+    #[serde(skip)]
+    pub notice: Option<String>,
 }
 
 /// One page of a list.
@@ -120,7 +124,11 @@ impl Qualtrics {
     pub async fn whoami(&self) -> Result<WhoAmI, QualtricsError> {
         let endpoint = Endpoint::WhoAmI;
         let answer = self.ask(Call::WhoAmI, Priority::Live).await?;
-        envelope::result(endpoint, &answer.body(endpoint)?)
+        let body = answer.body(endpoint)?;
+        let mut who: WhoAmI = envelope::result(endpoint, &body)?;
+        let meta = envelope::meta(&body).unwrap_or_default();
+        who.notice = meta.notice.map(|notice| excerpt(&notice).into());
+        Ok(who)
     }
 
     /// Reads a list page by page.

@@ -13,6 +13,8 @@ pub struct StoreError {
 pub(super) enum Kind {
     /// The writers' queue is full, or a deadline passed.
     Overloaded,
+    /// A read took longer than it may.
+    TooSlow,
     /// Another process holds a lock.
     Busy,
     /// The disk is full, or a quota reached.
@@ -49,6 +51,7 @@ impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (what, mend) = match self.kind {
             Kind::Overloaded => ("the database does not keep up", "try again"),
+            Kind::TooSlow => ("the query takes too long", "ask for less"),
             Kind::Busy => (
                 "the database is locked by another process",
                 "end the long transaction there",
@@ -114,6 +117,12 @@ impl StoreError {
         Self::new(Kind::Overloaded, "")
     }
 
+    /// A read took longer than it may.
+    #[must_use]
+    pub fn too_slow() -> Self {
+        Self::new(Kind::TooSlow, "")
+    }
+
     /// The store has shut down.
     #[must_use]
     pub fn closed() -> Self {
@@ -146,6 +155,7 @@ impl StoreError {
     pub fn code(&self) -> &'static str {
         match self.kind {
             Kind::Overloaded => "database-overloaded",
+            Kind::TooSlow => "query-too-slow",
             Kind::Busy => "database-busy",
             Kind::Full => "database-full",
             Kind::Io => "database-io",
@@ -181,6 +191,7 @@ impl StoreError {
             | Kind::Other
             | Kind::Altered => true,
             Kind::Overloaded
+            | Kind::TooSlow
             | Kind::Busy
             | Kind::Full
             | Kind::Io
@@ -199,10 +210,22 @@ impl StoreError {
         matches!(self.kind, Kind::Io | Kind::Corrupt | Kind::Unavailable)
     }
 
+    /// Whether another process holds a lock at the moment.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.kind == Kind::Busy
+    }
+
     /// Whether a table is missing.
     #[must_use]
     pub fn is_missing_table(&self) -> bool {
         self.kind == Kind::MissingTable
+    }
+
+    /// Whether a read took longer than it may.
+    #[must_use]
+    pub fn is_too_slow(&self) -> bool {
+        self.kind == Kind::TooSlow
     }
 
     /// Whether another `serve` holds the file.

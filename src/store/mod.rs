@@ -5,32 +5,33 @@
 //! writing connection. When the channel is full, [`Store`] answers `overloaded` at once instead of waiting.
 
 mod batch;
+mod bulk;
 pub mod error;
 mod hana;
+mod limits;
 pub mod sqlite;
+mod stream;
 mod write;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use ingester_core::id::{ResponseId, SurveyId};
 use ingester_core::inbox::{Acceptance, Event, Fence, Finished, Lease, Outcome, Owner};
-use ingester_core::row::{Cell, Column, ColumnType, Table, TableName};
+use ingester_core::row::{Cell, Column, ColumnName, ColumnType, Table, TableName};
 use ingester_core::sql::{self, Dialect, Statement};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config;
 use crate::telemetry::metrics::Metrics;
+pub use bulk::{Backlog, KeptDocument, OpenEvent, OpenState, RunRow};
 pub use error::StoreError;
+pub use stream::{Cells, RowStream};
 use write::Write;
 pub use write::{Erased, LoadReport, Loaded};
 
 /// Room for a burst; when it is full, the database does not keep up and callers hear so.
 const WRITES_MAX: usize = 4096;
-
-/// How long a read may take.
-const READ_DEADLINE: Duration = Duration::from_secs(30);
 
 /// Who opens the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +69,10 @@ impl Writes {
                 Write::Accept { .. } | Write::Claim { .. } => hana::Purpose::Accept,
                 Write::Finish { .. } => hana::Purpose::Finish,
                 Write::Renew { .. } | Write::Release { .. } => hana::Purpose::Lease,
-                Write::Load { .. } | Write::Erase { .. } | Write::Run { .. } => hana::Purpose::Bulk,
+                Write::Load { .. }
+                | Write::Erase { .. }
+                | Write::Run { .. }
+                | Write::Rehearse { .. } => hana::Purpose::Bulk,
             }),
         }
     }
@@ -77,7 +81,7 @@ impl Writes {
 /// Who reads.
 #[derive(Debug, Clone)]
 enum Reads {
-    Sqlite(Arc<sqlite::Readers>),
+    Sqlite(Arc<sqlite::readers::Readers>),
     Hana(Arc<hana::Readers>),
 }
 
@@ -103,8 +107,23 @@ impl Health {
     }
 }
 
-/// Rows of a read, in chunks. Dropping it ends the read.
-pub type RowStream = mpsc::Receiver<Result<Vec<Box<[Cell]>>, StoreError>>;
+/// Who reads. Viewers have connections and limits of their own, so that the service never waits for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    /// The service itself.
+    Service,
+    /// Somebody who asked over HTTP.
+    Viewer,
+}
+
+/// A statement that reads, and how its cells are read.
+#[derive(Debug)]
+pub struct Select {
+    /// The statement.
+    pub statement: Statement,
+    /// The types of its columns, in order.
+    pub kinds: Arc<[ColumnType]>,
+}
 
 impl Store {
     /// Opens a SQLite file, creating it and our own tables where they are missing.
@@ -126,7 +145,7 @@ impl Store {
         })?;
         Ok(Self {
             writes: Writes::Sqlite(writes),
-            reads: Reads::Sqlite(Arc::new(sqlite::Readers::new(path, metrics))),
+            reads: Reads::Sqlite(Arc::new(sqlite::readers::Readers::new(path, metrics))),
             health,
             owner,
             dialect: Dialect::Sqlite,
@@ -328,6 +347,42 @@ impl Store {
             .await
     }
 
+    /// Runs statements and then a query, answers its rows, and takes everything back: proof without a trace.
+    ///
+    /// # Errors
+    /// If one of them fails, as it would have in earnest.
+    pub async fn rehearse(
+        &self,
+        statements: Vec<Statement>,
+        look: Statement,
+        kinds: &[ColumnType],
+    ) -> Result<Vec<Box<[Cell]>>, StoreError> {
+        let kinds = kinds.to_vec();
+        self.write_patiently(|reply| Write::Rehearse {
+            statements,
+            look,
+            kinds,
+            reply,
+        })
+        .await
+    }
+
+    /// Asks several things of one state of the database: a stream for each statement, to be read in their order. Where
+    /// one fails, those behind it end with its error.
+    ///
+    /// # Errors
+    /// If no reading connection is to be had. Faults of a statement come in its stream.
+    pub async fn snapshot(
+        &self,
+        reader: Reader,
+        selects: Vec<Select>,
+    ) -> Result<Vec<RowStream>, StoreError> {
+        match &self.reads {
+            Reads::Sqlite(readers) => readers.select(reader, selects).await,
+            Reads::Hana(readers) => readers.select(reader, selects).await,
+        }
+    }
+
     /// Asks; rows come in chunks while they are read.
     ///
     /// # Errors
@@ -337,10 +392,9 @@ impl Store {
         statement: Statement,
         kinds: Arc<[ColumnType]>,
     ) -> Result<RowStream, StoreError> {
-        match &self.reads {
-            Reads::Sqlite(readers) => readers.select(statement, kinds, READ_DEADLINE).await,
-            Reads::Hana(readers) => readers.select(statement, kinds, READ_DEADLINE).await,
-        }
+        let select = Select { statement, kinds };
+        let streams = self.snapshot(Reader::Service, vec![select]).await?;
+        streams.into_iter().next().ok_or_else(StoreError::closed)
     }
 
     /// Asks for few rows.
@@ -351,13 +405,8 @@ impl Store {
         &self,
         statement: Statement,
         kinds: &[ColumnType],
-    ) -> Result<Vec<Box<[Cell]>>, StoreError> {
-        let mut stream = self.select(statement, kinds.into()).await?;
-        let mut rows = Vec::new();
-        while let Some(chunk) = stream.recv().await {
-            rows.append(&mut chunk?);
-        }
-        Ok(rows)
+    ) -> Result<Vec<Cells>, StoreError> {
+        self.select(statement, kinds.into()).await?.all().await
     }
 
     /// The columns of a table as the database has them; nothing if there is no such table. Columns of types that no
@@ -405,15 +454,31 @@ impl Store {
     /// If the database does not let us.
     pub async fn create_table(&self, table: &Table) -> Result<(), StoreError> {
         let mut statements = vec![sql::ddl::create_table(self.dialect, table)];
-        if self.dialect == Dialect::Sqlite
-            && table
-                .columns
-                .iter()
-                .any(|column| column.name.as_ref() == "RECORDEDDATE")
-        {
-            statements.push(sql::ddl::create_recorded_date_index(&table.name));
+        statements.extend(self.indexes(table));
+        self.run(statements).await.map(drop)
+    }
+
+    /// Creates what makes reading a table of ours fast, where it is missing.
+    ///
+    /// # Errors
+    /// If the database does not let us.
+    pub async fn create_indexes(&self, table: &Table) -> Result<(), StoreError> {
+        let statements = self.indexes(table);
+        if statements.is_empty() {
+            return Ok(());
         }
         self.run(statements).await.map(drop)
+    }
+
+    fn indexes(&self, table: &Table) -> Vec<Statement> {
+        let has_date = table
+            .columns
+            .iter()
+            .any(|column| column.name.as_ref() == ColumnName::RECORDED_DATE);
+        match self.dialect {
+            Dialect::Sqlite if has_date => sql::recommended_indexes(&table.name),
+            Dialect::Sqlite | Dialect::Hana => Vec::new(),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ingester_core::id::{ResponseId, SurveyId};
 use ingester_core::inbox::{Acceptance, Change, Event, Fence, Finished, Lease, Outcome};
-use ingester_core::row::TableName;
+use ingester_core::row::{Cell, ColumnType, TableName};
 use ingester_core::sql::Statement;
 use tokio::sync::oneshot;
 
@@ -54,6 +54,13 @@ pub(super) enum Write {
     Run {
         statements: Vec<Statement>,
         reply: Reply<Vec<u64>>,
+    },
+    /// Runs statements, looks what came of them, and takes everything back.
+    Rehearse {
+        statements: Vec<Statement>,
+        look: Statement,
+        kinds: Vec<ColumnType>,
+        reply: Reply<Vec<Box<[Cell]>>>,
     },
 }
 

@@ -16,6 +16,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+mod latency;
 mod process;
 
 /// From half a millisecond to a minute; the tail tells a retry from a queue.
@@ -265,6 +266,16 @@ impl Metrics {
     pub fn previous_key_used(&self, at: Timestamp) {
         self.previous_key_last_used
             .set(at.as_duration().as_secs_f64());
+    }
+
+    /// When the previous key last verified a callback in this process, if it did.
+    #[must_use]
+    pub fn previous_key_last_used(&self) -> Option<Timestamp> {
+        let seconds = self.previous_key_last_used.get();
+        let since_epoch = Duration::try_from_secs_f64(seconds).ok()?;
+        (seconds > 0.0)
+            .then(|| Timestamp::UNIX_EPOCH.checked_add(since_epoch).ok())
+            .flatten()
     }
 
     /// A row was committed.

@@ -82,7 +82,10 @@ async fn run(arguments: Arguments) -> Result<(), RunError> {
         let line = line?;
         let answer = match line.trim() {
             "" => continue,
-            "stop" => break,
+            "stop" => {
+                server.stop().await;
+                return Ok(());
+            }
             "clear" => {
                 server.faults().clear();
                 "ok".to_owned()
@@ -115,8 +118,8 @@ async fn run(arguments: Arguments) -> Result<(), RunError> {
         writeln!(out, "{answer}")?;
         out.flush()?;
     }
-    server.stop().await;
-    Ok(())
+    // Without a standard input to listen to, the server runs until a signal ends it.
+    std::future::pending().await
 }
 
 fn options(arguments: &Arguments) -> Result<Options, RunError> {

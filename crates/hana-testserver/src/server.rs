@@ -58,6 +58,8 @@ struct Listener {
 
 /// First connection id; HANA's are of this size.
 const FIRST_SESSION: i64 = 200_000;
+/// Statements are parsed and compiled by recursion; only what is used of it is real memory.
+const STACK_BYTES: usize = 64 << 20;
 /// How long a client may take for the TLS handshake, and for each request after half of it came.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -246,13 +248,19 @@ impl Inner {
         };
         lock(&inner.connections).insert(id, handle);
         let inner = Arc::clone(inner);
-        std::thread::spawn(move || {
+        let talk = move || {
             inner.serve(stream, id);
             if let Some(stream) = lock(&inner.connections).remove(&id) {
                 // The client may be gone already.
                 drop(stream.shutdown(Shutdown::Both));
             }
-        });
+        };
+        // Without a thread the connection is dropped, which is all that can be told to the client.
+        drop(
+            std::thread::Builder::new()
+                .stack_size(STACK_BYTES)
+                .spawn(talk),
+        );
     }
 
     fn serve(&self, mut stream: TcpStream, id: i64) {

@@ -200,8 +200,13 @@ fn fit_decimal(number: &BigDecimal, precision: u8, scale: u8) -> Result<Value, S
 }
 
 fn fit_text(text: String, length: u32) -> Result<Value, SqlError> {
+    // A unit is never less than a byte.
+    let fits = |units: usize| usize::try_from(length).is_ok_and(|length| units <= length);
+    if fits(text.len()) {
+        return Ok(Value::Text(text));
+    }
     let units = text.encode_utf16().count();
-    if usize::try_from(length).is_ok_and(|length| units <= length) {
+    if fits(units) {
         Ok(Value::Text(text))
     } else {
         Err(SqlError::new(

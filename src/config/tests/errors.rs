@@ -1,3 +1,5 @@
+//! What errors say, and that they say the mend.
+
 use super::super::Setting;
 use super::*;
 

@@ -1,3 +1,5 @@
+//! The example file is complete and equals the defaults.
+
 use super::super::setting::KEYS;
 use super::*;
 

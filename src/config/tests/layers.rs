@@ -1,3 +1,5 @@
+//! Which layer wins.
+
 use secrecy::ExposeSecret as _;
 
 use super::super::{Credentials, Database, History, Origin, Setting};

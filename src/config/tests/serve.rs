@@ -1,3 +1,5 @@
+//! What only `serve` needs.
+
 use super::super::{Config, Setting};
 use super::*;
 

@@ -1,3 +1,5 @@
+//! Bound services.
+
 use secrecy::ExposeSecret as _;
 
 use super::super::{Auth, Certificate, ClientProof, Credentials, Database, Origin, Setting};

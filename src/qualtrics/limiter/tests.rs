@@ -1,3 +1,5 @@
+//! The limiter under random arrivals.
+
 use proptest::prelude::*;
 
 use super::*;

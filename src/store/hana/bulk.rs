@@ -4,14 +4,18 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use ingester_core::id::{ResponseId, SurveyId};
-use ingester_core::inbox::{Change, Outcome};
+use ingester_core::inbox::{Change, Event, Outcome, Reason};
 use ingester_core::row::{Cell, ColumnType, Table, TableName};
-use ingester_core::sql::{Dialect, Statement, erased, rows, surveys};
+use ingester_core::sql::{Dialect, Statement, erased, inbox, rows, surveys};
+use ingester_core::time::Timestamp;
 
 use super::code::Failure;
-use super::finish::{Landing, erased_among, keep_documents, settling, unanswered, write_rows};
+use super::finish::{
+    Landing, erased_among, erased_reason, keep_documents, settling, superseded_reason, unanswered,
+    write_rows,
+};
 use super::lane::Lane;
-use super::transaction::{Before, Spoiled, Transaction, commit};
+use super::transaction::{Before, Spoiled, Transaction, commit, take_back};
 use crate::lifecycle;
 use crate::store::Remember;
 use crate::store::error::{Kind, StoreError};
@@ -64,9 +68,10 @@ impl Lane {
                 }
                 Ok(Landed::Nothing) => {}
                 Err(error) if error.is_transient() => return Err(error),
-                Err(error) => report
-                    .refused
-                    .push((row.response_id.clone(), error.code().to_owned())),
+                Err(error) => report.refused.push((
+                    row.response_id.clone(),
+                    Reason::new(error.code(), error.to_string()).to_string(),
+                )),
             }
         }
         Ok(report)
@@ -113,6 +118,21 @@ impl Lane {
         .await;
         self.measure("run", begun);
         ran.pop().unwrap_or_else(|| Err(unanswered()))
+    }
+
+    /// Runs statements, looks what came of them, and takes everything back. Definitions have no place among them: HANA
+    /// commits those.
+    pub(super) async fn rehearse(
+        &mut self,
+        statements: &[Statement],
+        look: &Statement,
+        kinds: &[ColumnType],
+    ) -> Result<Vec<Box<[Cell]>>, StoreError> {
+        take_back(self, async |transaction| {
+            run_all(transaction, statements).await?;
+            transaction.query(0, look, kinds).await
+        })
+        .await
     }
 }
 
@@ -220,32 +240,23 @@ async fn land(
     transaction
         .query(0, &surveys::hold(survey), &[ColumnType::NVarchar(18)])
         .await?;
-    let settles: Vec<(usize, Statement)> = loaded
+    let held = settle_events(transaction, loaded, now).await?;
+    let responses: Vec<_> = loaded
         .iter()
         .enumerate()
-        .filter_map(|(write, row)| {
-            let (fence, _) = row.settles.as_ref()?;
-            Some((write, settling(fence, &row.outcome, now)))
-        })
+        .map(|(write, row)| (write, survey, &row.response_id))
         .collect();
-    let counts = transaction.run(&settles).await?;
-    // Whoever holds an event now reads the response itself; the row is right all the same.
-    let settled: HashMap<usize, u64> = settles
-        .iter()
-        .map(|(write, _)| *write)
-        .zip(counts)
-        .collect();
+    let erased = erased_among(transaction, &responses).await?;
     let mut landed = Vec::with_capacity(loaded.len());
     let mut landing = Vec::new();
-    for (write, row) in loaded.iter().enumerate() {
+    for ((write, row), is_erased) in loaded.iter().enumerate().zip(erased) {
         landed.push(match &row.outcome {
+            _ if is_erased => Landed::Erased,
             Outcome::Row(mapped) => {
-                let holds = settled.get(&write).is_some_and(|count| *count == 1);
-                let event = row.settles.as_ref().filter(|_| holds);
                 landing.push(Landing {
                     write,
                     mapped: mapped.clone(),
-                    event: event.map(|(_, event)| event.clone()),
+                    event: held.get(&write).map(|event| (*event).clone()),
                     survey: survey.clone(),
                     response: row.response_id.clone(),
                 });
@@ -258,14 +269,9 @@ async fn land(
         });
     }
     let (winners, losers) = keep_documents(transaction, landing).await?;
-    let erased = erased_among(transaction, &losers).await?;
-    for (row, is_erased) in losers.iter().zip(erased) {
+    for row in losers {
         if let Some(slot) = landed.get_mut(row.write) {
-            *slot = if is_erased {
-                Landed::Erased
-            } else {
-                Landed::Superseded
-            };
+            *slot = Landed::Superseded;
         }
     }
     let differing = differing(transaction, winners).await?;
@@ -274,7 +280,64 @@ async fn land(
             *slot = Landed::Written(change);
         }
     }
+    note_events(transaction, survey, loaded, &landed, &held).await?;
     Ok(landed)
+}
+
+/// Ends the events that rows settle; answers those that are ours, by their row. Whoever holds another now reads the
+/// response itself, and the row is right all the same.
+async fn settle_events<'a>(
+    transaction: &mut Transaction<'_>,
+    loaded: &[&&'a Loaded],
+    now: Timestamp,
+) -> Result<HashMap<usize, &'a Event>, Spoiled> {
+    let settled: Vec<(usize, &Event, Statement)> = loaded
+        .iter()
+        .enumerate()
+        .filter_map(|(write, row)| {
+            let row: &'a Loaded = row;
+            let (fence, event) = row.settles.as_ref()?;
+            Some((write, event, settling(fence, &row.outcome, now)))
+        })
+        .collect();
+    let statements: Vec<(usize, Statement)> = settled
+        .iter()
+        .map(|(write, _, statement)| (*write, statement.clone()))
+        .collect();
+    let counts = transaction.run(&statements).await?;
+    Ok(settled
+        .into_iter()
+        .zip(counts)
+        .filter(|(_, count)| *count == 1)
+        .map(|((write, event, _), _)| (write, event))
+        .collect())
+}
+
+/// Says in the inbox why events are done without a row of their own.
+async fn note_events(
+    transaction: &mut Transaction<'_>,
+    survey: &SurveyId,
+    loaded: &[&&Loaded],
+    landed: &[Landed],
+    held: &HashMap<usize, &Event>,
+) -> Result<(), Spoiled> {
+    let notes: Vec<(usize, Statement)> = loaded
+        .iter()
+        .zip(landed)
+        .enumerate()
+        .filter(|(write, _)| held.contains_key(write))
+        .filter_map(|(write, (row, landed))| {
+            let reason = match landed {
+                Landed::Erased => erased_reason(),
+                Landed::Superseded => superseded_reason(),
+                Landed::Written(_) | Landed::Unchanged | Landed::Refused(_) | Landed::Nothing => {
+                    return None;
+                }
+            };
+            Some((write, inbox::note(survey, &row.response_id, &reason)))
+        })
+        .collect();
+    transaction.run(&notes).await.map(drop)
 }
 
 /// Those of the rows that differ from what the table holds.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use hdbconnect_async::{HdbValue, PreparedStatement, ResultSet};
 use ingester_core::row::{Cell, ColumnType};
-use ingester_core::sql::{Dialect, Statement};
+use ingester_core::sql::{Dialect, Statement, session};
 
 use super::code::{Failure, Refusal};
 use super::positions::Positions;
@@ -139,6 +139,17 @@ impl Connection {
             rows.push(row);
         }
         Ok(rows)
+    }
+
+    /// How long the server may take for a reply before the connection is given up.
+    pub(super) async fn set_reply_timeout(&mut self, limit: Duration) {
+        // Only a connection that is broken refuses, and the next statement says so.
+        drop(self.driver.set_read_timeout(Some(limit)).await);
+    }
+
+    /// Lets the statements of this transaction see one state of the database.
+    pub(super) async fn freeze(&mut self) -> Result<(), Failure> {
+        self.execute(session::set_snapshot().text()).await
     }
 
     /// Ends the transaction. Without one it is the cheapest way to see whether the server is there.

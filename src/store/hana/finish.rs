@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ingester_core::id::{ResponseId, SurveyId};
 use ingester_core::inbox::{Change, Event, Fence, Finished, LEASE, Mapped, Outcome, Reason};
 use ingester_core::row::{Cell, ColumnType};
 use ingester_core::sql::{Dialect, Statement, changes, erased, inbox, rows};
 use ingester_core::time::Timestamp;
 
 use super::lane::Lane;
+use super::recall::settled_before;
 use super::transaction::{Before, Spoiled, Transaction, commit};
 use super::waves::waves;
 use crate::lifecycle;
@@ -154,7 +156,7 @@ async fn settle(
             *slot = Finished::Committed(change.1);
         }
     }
-    for (write, loss) in note_losers(transaction, losers).await? {
+    for (write, loss) in note_losers(transaction, &losers).await? {
         if let Some(slot) = finished.get_mut(write) {
             *slot = loss;
         }
@@ -167,8 +169,8 @@ pub(super) struct Landing {
     pub(super) write: usize,
     pub(super) mapped: Arc<Mapped>,
     pub(super) event: Option<Event>,
-    pub(super) survey: ingester_core::id::SurveyId,
-    pub(super) response: ingester_core::id::ResponseId,
+    pub(super) survey: SurveyId,
+    pub(super) response: ResponseId,
 }
 
 /// Keeps the documents that are not older than what is there; answers the rows that may be written, and the others.
@@ -240,22 +242,22 @@ pub(super) async fn write_rows(
     Ok(told)
 }
 
-/// Which of these rows lost because their response was erased here.
+/// Which of these responses were erased here.
 pub(super) async fn erased_among(
     transaction: &mut Transaction<'_>,
-    losers: &[Landing],
+    responses: &[(usize, &SurveyId, &ResponseId)],
 ) -> Result<Vec<bool>, Spoiled> {
-    let Some(first) = losers.first() else {
+    let Some((first, ..)) = responses.first() else {
         return Ok(Vec::new());
     };
     let salt = transaction.salt();
-    let hashes: Vec<String> = losers
+    let hashes: Vec<String> = responses
         .iter()
-        .map(|row| erased::hash(salt.as_bytes(), &row.survey, &row.response))
+        .map(|(_, survey, response)| erased::hash(salt.as_bytes(), survey, response))
         .collect();
     let statement = erased::find_all(hashes.iter().map(String::as_str));
     let found = transaction
-        .query(first.write, &statement, &[ColumnType::NVarchar(64)])
+        .query(*first, &statement, &[ColumnType::NVarchar(64)])
         .await?;
     Ok(hashes
         .iter()
@@ -270,9 +272,13 @@ pub(super) async fn erased_among(
 /// Says in the inbox why these events are done without a row of their own.
 async fn note_losers(
     transaction: &mut Transaction<'_>,
-    losers: Vec<Landing>,
+    losers: &[Landing],
 ) -> Result<Vec<(usize, Finished)>, Spoiled> {
-    let erased = erased_among(transaction, &losers).await?;
+    let responses: Vec<_> = losers
+        .iter()
+        .map(|row| (row.write, &row.survey, &row.response))
+        .collect();
+    let erased = erased_among(transaction, &responses).await?;
     let mut notes = Vec::with_capacity(losers.len());
     let mut finished = Vec::with_capacity(losers.len());
     for (row, is_erased) in losers.iter().zip(erased) {
@@ -288,110 +294,12 @@ async fn note_losers(
     Ok(finished)
 }
 
-fn erased_reason() -> Reason {
+pub(super) fn erased_reason() -> Reason {
     Reason::new("erased", "erased here earlier")
 }
 
-fn superseded_reason() -> Reason {
+pub(super) fn superseded_reason() -> Reason {
     Reason::new("superseded", "a newer document was there already")
-}
-
-/// What an earlier try did whose commit may have been lost. Only the holder of a fence can end its attempt, so an event
-/// that stands at this attempt and is leased no more was ended by us.
-async fn settled_before(
-    transaction: &mut Transaction<'_>,
-    write: usize,
-    finish: &Finish,
-    now: Timestamp,
-) -> Result<Finished, Spoiled> {
-    const KINDS: [ColumnType; 8] = [
-        ColumnType::NVarchar(18),
-        ColumnType::NVarchar(69),
-        ColumnType::Timestamp,
-        ColumnType::Timestamp,
-        ColumnType::NVarchar(8),
-        ColumnType::Integer,
-        ColumnType::NVarchar(36),
-        ColumnType::NVarchar(1000),
-    ];
-    let (fence, event) = (&finish.fence, &finish.event);
-    let standing = inbox::standing(&fence.survey_id, &fence.response_id);
-    let found = transaction.query(write, &standing, &KINDS).await?;
-    let Some(
-        [
-            _,
-            _,
-            Cell::Timestamp(completed_at),
-            _,
-            Cell::Text(state),
-            Cell::Integer(attempts),
-            _,
-            reason,
-        ],
-    ) = found.first().map(|row| &**row)
-    else {
-        return Ok(Finished::LeaseLost);
-    };
-    let is_ours = *completed_at == fence.completed_at
-        && *attempts == i64::from(fence.attempt)
-        && state != "leased";
-    let is_because = |wanted: Reason| *reason == Cell::Text(wanted.to_string());
-    Ok(match &finish.outcome {
-        _ if !is_ours => Finished::LeaseLost,
-        Outcome::Row(_) if is_because(erased_reason()) => Finished::Erased,
-        Outcome::Row(_) if is_because(superseded_reason()) => Finished::Superseded,
-        Outcome::Row(_) => Finished::Committed(
-            told_before(transaction, write, event)
-                .await?
-                .unwrap_or(Change {
-                    position: 0,
-                    survey_id: event.survey_id.clone(),
-                    response_id: event.response_id.clone(),
-                    completed_at: event.known_completion(),
-                    received_at: Some(event.received_at),
-                    committed_at: now,
-                }),
-        ),
-        Outcome::Skip(_) | Outcome::Retry { .. } | Outcome::Dead(_) => Finished::Settled,
-    })
-}
-
-/// The change that a lost commit told of.
-async fn told_before(
-    transaction: &mut Transaction<'_>,
-    write: usize,
-    event: &Event,
-) -> Result<Option<Change>, Spoiled> {
-    const KINDS: [ColumnType; 6] = [
-        ColumnType::BigInt,
-        ColumnType::NVarchar(18),
-        ColumnType::NVarchar(69),
-        ColumnType::Timestamp,
-        ColumnType::Timestamp,
-        ColumnType::Timestamp,
-    ];
-    let statement = changes::last_of(&event.survey_id, &event.response_id);
-    let found = transaction.query(write, &statement, &KINDS).await?;
-    Ok(match found.first().map(|row| &**row) {
-        Some(
-            [
-                Cell::Integer(position),
-                _,
-                _,
-                _,
-                _,
-                Cell::Timestamp(committed_at),
-            ],
-        ) => Some(Change {
-            position: *position,
-            survey_id: event.survey_id.clone(),
-            response_id: event.response_id.clone(),
-            completed_at: event.known_completion(),
-            received_at: Some(event.received_at),
-            committed_at: *committed_at,
-        }),
-        _ => None,
-    })
 }
 
 /// An error that a reader of the code should never see: a batch was answered with fewer answers than it had writes.

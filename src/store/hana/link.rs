@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use hdbconnect_async::{ConnectParams, ConnectionConfiguration, HdbResult, ServerCerts};
 use ingester_core::row::{Cell, ColumnType};
-use ingester_core::sql::{Statement, ddl, runs};
+use ingester_core::sql::{Statement, ddl, runs, session};
 use secrecy::ExposeSecret as _;
 use tokio::sync::Mutex;
 
@@ -135,12 +135,12 @@ impl Link {
     ) -> Result<Arc<str>, StoreError> {
         if let Some(schema) = &self.schema {
             connection
-                .execute(ddl::set_schema(schema).text())
+                .execute(session::set_schema(schema).text())
                 .await
                 .map_err(Failure::into_error)?;
         }
         connection
-            .execute(ddl::set_lock_wait(LOCK_WAIT).text())
+            .execute(session::set_lock_wait(LOCK_WAIT).text())
             .await
             .map_err(Failure::into_error)?;
         if let Some(salt) = salt {
@@ -188,7 +188,7 @@ fn pause_after(problem: &LogOn, before: Option<Duration>) -> Duration {
 /// Creates what is missing, if the user may; else says which statements somebody else has to run.
 async fn create_own_objects(connection: &mut Connection) -> Result<(), StoreError> {
     let rows = connection
-        .query(&ddl::own_objects(), &[ColumnType::NVarchar(256)])
+        .query(&session::own_objects(), &[ColumnType::NVarchar(256)])
         .await
         .map_err(Failure::into_error)?;
     let is_there = |name: &str| {

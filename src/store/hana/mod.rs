@@ -19,6 +19,7 @@ mod lane;
 mod link;
 mod positions;
 mod readers;
+mod recall;
 mod transaction;
 mod value;
 mod waves;
@@ -157,7 +158,10 @@ impl Lane {
                     limit,
                     reply,
                 }),
-                other @ (Write::Load { .. } | Write::Erase { .. } | Write::Run { .. }) => {
+                other @ (Write::Load { .. }
+                | Write::Erase { .. }
+                | Write::Run { .. }
+                | Write::Rehearse { .. }) => {
                     others.push(other);
                 }
             }
@@ -201,6 +205,15 @@ impl Lane {
                 drop(reply.send(erased.await));
             }
             Write::Run { statements, reply } => drop(reply.send(self.execute(&statements).await)),
+            Write::Rehearse {
+                statements,
+                look,
+                kinds,
+                reply,
+            } => {
+                let seen = self.rehearse(&statements, &look, &kinds).await;
+                drop(reply.send(seen));
+            }
             Write::Accept { .. }
             | Write::Claim { .. }
             | Write::Renew { .. }

@@ -43,6 +43,38 @@ pub(super) enum Spoiled {
     OneOf(Vec<usize>, StoreError),
 }
 
+impl Spoiled {
+    /// The one error that stands for all of it.
+    pub(super) fn into_error(self) -> StoreError {
+        match self {
+            Self::Broken(error) | Self::Again(error) | Self::OneOf(_, error) => error,
+            Self::Writes(writes) => writes.into_iter().next().map_or_else(
+                || StoreError::unexpected("no write was refused"),
+                |(_, error)| error,
+            ),
+        }
+    }
+}
+
+/// Applies something and takes it back, whatever came of it.
+pub(super) async fn take_back<A>(
+    lane: &mut Lane,
+    apply: impl AsyncFnOnce(&mut Transaction<'_>) -> Result<A, Spoiled>,
+) -> Result<A, StoreError> {
+    let connection = lane.connection().await?;
+    let mut transaction = Transaction {
+        connection,
+        before: Before::Nothing,
+    };
+    let applied = apply(&mut transaction).await;
+    if matches!(applied, Err(Spoiled::Broken(_))) {
+        lane.disconnect();
+    } else {
+        lane.roll_back().await;
+    }
+    applied.map_err(Spoiled::into_error)
+}
+
 /// A transaction under way. Writes are known by their place among those that are committed together.
 pub(super) struct Transaction<'a> {
     connection: &'a mut Connection,

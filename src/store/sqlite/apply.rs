@@ -29,6 +29,7 @@ pub(super) enum Answer {
     Loaded(LoadReport),
     Erased(Erased),
     Ran(Vec<u64>),
+    Rehearsed(Vec<Box<[Cell]>>),
 }
 
 /// An event that is new or begins anew.
@@ -96,6 +97,12 @@ pub(super) fn apply(
                 .map(|statement| execute(connection, statement))
                 .collect::<Result<_, _>>()?,
         ),
+        Write::Rehearse {
+            statements,
+            look,
+            kinds,
+            reply: _,
+        } => Answer::Rehearsed(rehearse(connection, statements, look, kinds)?),
     })
 }
 
@@ -123,6 +130,21 @@ fn query(
         rows.push(super::cells(row, kinds)?);
     }
     Ok(rows)
+}
+
+fn rehearse(
+    connection: &Connection,
+    statements: &[Statement],
+    look: &Statement,
+    kinds: &[ColumnType],
+) -> Result<Vec<Box<[Cell]>>, StoreError> {
+    connection.execute_batch("SAVEPOINT rehearsal")?;
+    let seen = statements
+        .iter()
+        .try_for_each(|statement| execute(connection, statement).map(drop))
+        .and_then(|()| query(connection, look, kinds));
+    connection.execute_batch("ROLLBACK TO rehearsal; RELEASE rehearsal")?;
+    seen
 }
 
 fn accept(
@@ -231,17 +253,7 @@ fn finish(
     event: &Event,
     outcome: &Outcome,
 ) -> Result<Finished, StoreError> {
-    let now = context.now;
-    let (statement, settled) = match outcome {
-        Outcome::Row(_) => (inbox::done(fence, None, now), Finished::Settled),
-        Outcome::Skip(reason) => (inbox::done(fence, Some(reason), now), Finished::Settled),
-        Outcome::Retry { after, reason } => (
-            inbox::retry(fence, *after, Some(reason), now),
-            Finished::Settled,
-        ),
-        Outcome::Dead(reason) => (inbox::dead(fence, reason, now), Finished::Settled),
-    };
-    if execute(connection, &statement)? == 0 {
+    if execute(connection, &settle(fence, outcome, context.now))? == 0 {
         return Ok(Finished::LeaseLost);
     }
     match outcome {
@@ -270,7 +282,17 @@ fn finish(
             let change = write_row(connection, context, survey, response, mapped, Some(event))?;
             Ok(Finished::Committed(change))
         }
-        Outcome::Skip(_) | Outcome::Retry { .. } | Outcome::Dead(_) => Ok(settled),
+        Outcome::Skip(_) | Outcome::Retry { .. } | Outcome::Dead(_) => Ok(Finished::Settled),
+    }
+}
+
+/// What an outcome does to its event, under the fence.
+fn settle(fence: &Fence, outcome: &Outcome, now: Timestamp) -> Statement {
+    match outcome {
+        Outcome::Row(_) => inbox::done(fence, None, now),
+        Outcome::Skip(reason) => inbox::done(fence, Some(reason), now),
+        Outcome::Retry { after, reason } => inbox::retry(fence, *after, Some(reason), now),
+        Outcome::Dead(reason) => inbox::dead(fence, reason, now),
     }
 }
 
@@ -325,9 +347,10 @@ fn load(
             Ok(()) => connection.execute_batch("RELEASE loaded")?,
             Err(error) if !error.is_transient() => {
                 connection.execute_batch("ROLLBACK TO loaded; RELEASE loaded")?;
-                report
-                    .refused
-                    .push((row.response_id.clone(), error.code().to_owned()));
+                report.refused.push((
+                    row.response_id.clone(),
+                    Reason::new(error.code(), error.to_string()).to_string(),
+                ));
             }
             Err(error) => return Err(error),
         }
@@ -343,21 +366,22 @@ fn load_one(
     report: &mut LoadReport,
 ) -> Result<(), StoreError> {
     let response = &loaded.response_id;
+    let note = |reason| execute(connection, &inbox::note(survey, response, &reason));
     let event = match &loaded.settles {
+        // Whoever holds the event now reads the response itself; the row is right all the same.
         Some((fence, event)) => {
-            let statement = match &loaded.outcome {
-                Outcome::Row(_) => inbox::done(fence, None, context.now),
-                Outcome::Skip(reason) => inbox::done(fence, Some(reason), context.now),
-                Outcome::Retry { after, reason } => {
-                    inbox::retry(fence, *after, Some(reason), context.now)
-                }
-                Outcome::Dead(reason) => inbox::dead(fence, reason, context.now),
-            };
-            // Whoever holds the event now reads the response itself; the row is right all the same.
-            (execute(connection, &statement)? == 1).then_some(event)
+            (execute(connection, &settle(fence, &loaded.outcome, context.now))? == 1)
+                .then_some(event)
         }
         None => None,
     };
+    if is_erased(connection, context, survey, response)? {
+        if event.is_some() {
+            note(Reason::new("erased", "erased here earlier"))?;
+        }
+        report.erased += 1;
+        return Ok(());
+    }
     let mapped = match &loaded.outcome {
         Outcome::Row(mapped) => mapped,
         Outcome::Skip(_) => return Ok(()),
@@ -366,15 +390,17 @@ fn load_one(
             return Ok(());
         }
     };
-    if is_erased(connection, context, survey, response)? {
-        report.erased += 1;
-        return Ok(());
-    }
     if execute(
         connection,
         &rows::keep_document(survey, response, &mapped.raw),
     )? == 0
     {
+        if event.is_some() {
+            note(Reason::new(
+                "superseded",
+                "a newer document was there already",
+            ))?;
+        }
         report.superseded += 1;
         return Ok(());
     }

@@ -233,5 +233,6 @@ fn reply(write: Write, answer: Result<Answer, StoreError>, owner: &Owner) {
         Write::Load { reply, .. } => answer_with!(reply, Answer::Loaded(report) => report),
         Write::Erase { reply, .. } => answer_with!(reply, Answer::Erased(erased) => erased),
         Write::Run { reply, .. } => answer_with!(reply, Answer::Ran(counts) => counts),
+        Write::Rehearse { reply, .. } => answer_with!(reply, Answer::Rehearsed(rows) => rows),
     }
 }

@@ -1,3 +1,5 @@
+//! Recorded callbacks, and what proves nothing.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -86,12 +86,22 @@ WHERE "SURVEY_ID" = ? AND "RESPONSE_ID" = ? ORDER BY "POSITION" DESC LIMIT 1"#,
     .with([text(survey), text(response)])
 }
 
-/// The smallest and the greatest position in the log.
+/// The greatest position in the log; NULL if it is empty.
 #[must_use]
-pub fn bounds() -> Statement {
+pub fn newest_position() -> Statement {
     Statement::new(
-        "/* changes.bounds */ SELECT MIN(\"POSITION\"), MAX(\"POSITION\") FROM \"QUALTRICS_CHANGES\"",
+        "/* changes.newest_position */ SELECT MAX(\"POSITION\") FROM \"QUALTRICS_CHANGES\"",
     )
+}
+
+/// The smallest position that was committed after an instant; NULL if there is none.
+#[must_use]
+pub fn oldest_since(instant: Timestamp) -> Statement {
+    Statement::new(
+        r#"/* changes.oldest_since */
+SELECT MIN("POSITION") FROM "QUALTRICS_CHANGES" WHERE "COMMITTED_AT" > ?"#,
+    )
+    .with([Cell::Timestamp(instant)])
 }
 
 /// Removes what was committed before `before`, up to a number of them; the newest of each survey stays, so that its

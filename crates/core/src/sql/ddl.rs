@@ -134,19 +134,6 @@ pub fn create_table(dialect: Dialect, table: &Table) -> Statement {
     statement
 }
 
-/// What makes the newest rows and the counts of a period quick to find. HANA's column store needs no such help.
-#[must_use]
-pub fn create_recorded_date_index(table: &TableName) -> Statement {
-    let mut statement = Statement::new("CREATE INDEX IF NOT EXISTS ");
-    let index = format!("{}_RECORDEDDATE", table.name());
-    statement
-        .identifier(&index)
-        .push(" ON ")
-        .table(Dialect::Sqlite, table)
-        .push(" (\"RECORDEDDATE\")");
-    statement
-}
-
 /// `ALTER TABLE … ADD` for one more column.
 #[must_use]
 pub fn add_column(dialect: Dialect, table: &TableName, column: &Column) -> Statement {
@@ -160,6 +147,41 @@ pub fn add_column(dialect: Dialect, table: &TableName, column: &Column) -> State
         statement.push(")");
     }
     statement
+}
+
+/// `CREATE TABLE` for people: one column a line, each with a remark behind it.
+#[must_use]
+pub fn create_table_with_remarks(dialect: Dialect, table: &Table, remarks: &[String]) -> String {
+    let mut text = match dialect {
+        Dialect::Sqlite => format!("CREATE TABLE {} (\n", table.name.unqualified()),
+        Dialect::Hana => format!("CREATE COLUMN TABLE {} (\n", table.name.qualified()),
+    };
+    for (index, column) in table.columns.iter().enumerate() {
+        let mut line = Statement::new("");
+        column_definition(&mut line, column);
+        let definition = format!("{},", line.text());
+        let remark = remarks.get(index).map_or("", String::as_str);
+        let line = format!("  {definition:<40} -- {}", one_line(remark));
+        text.push_str(line.trim_end_matches([' ', '-']));
+        text.push('\n');
+    }
+    text.push_str("  PRIMARY KEY (\"RESPONSEID\")\n);");
+    text
+}
+
+/// A remark ends with its line, so what stands in it must not.
+fn one_line(text: &str) -> String {
+    text.split(char::is_whitespace)
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
+        .replace(char::is_control, " ")
+}
+
+/// Looks through the whole file for damage: `ok`, or a line per fault. Only SQLite has it; HANA checks its pages itself.
+#[must_use]
+pub fn quick_check() -> Statement {
+    Statement::new("/* schema.quick_check */ SELECT quick_check FROM pragma_quick_check")
 }
 
 fn column_definition(statement: &mut Statement, column: &Column) {
@@ -214,17 +236,6 @@ ORDER BY C."POSITION""#,
     Statement::either(sqlite, hana)
 }
 
-/// HANA only: the own tables and the sequence that are there, by name.
-#[must_use]
-pub fn own_objects() -> Statement {
-    Statement::new(
-        r#"/* schema.own */
-SELECT "TABLE_NAME" FROM "SYS"."TABLES" WHERE "SCHEMA_NAME" = CURRENT_SCHEMA AND "TABLE_NAME" LIKE 'QUALTRICS%'
-UNION ALL SELECT "SEQUENCE_NAME" FROM "SYS"."SEQUENCES" WHERE "SCHEMA_NAME" = CURRENT_SCHEMA AND "SEQUENCE_NAME" LIKE 'QUALTRICS%'
-UNION ALL SELECT "SYNONYM_NAME" FROM "SYS"."SYNONYMS" WHERE "SCHEMA_NAME" = CURRENT_SCHEMA AND "SYNONYM_NAME" LIKE 'QUALTRICS%'"#,
-    )
-}
-
 /// Every own object on HANA, by name, and the statement that creates it.
 #[must_use]
 pub fn hana_objects() -> Vec<(&'static str, Statement)> {
@@ -248,22 +259,6 @@ pub fn hana_objects() -> Vec<(&'static str, Statement)> {
         ),
     ));
     objects
-}
-
-/// HANA only: the connection's schema, where its user did not name one in the address.
-#[must_use]
-pub fn set_schema(schema: &str) -> Statement {
-    let mut statement = Statement::new("SET SCHEMA ");
-    statement.identifier(schema);
-    statement
-}
-
-/// HANA only: how long a statement waits for a row that another transaction holds.
-#[must_use]
-pub fn set_lock_wait(limit: std::time::Duration) -> Statement {
-    let mut statement = Statement::new("SET TRANSACTION LOCK WAIT TIMEOUT ");
-    statement.number(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
-    statement
 }
 
 /// Reads a type as either database declares it. Nothing for types that no cell can hold.
@@ -335,6 +330,27 @@ mod tests {
             column_type("nvarchar (200)"),
             Some(ColumnType::NVarchar(200))
         );
+    }
+
+    #[test]
+    fn a_remark_never_ends_early() {
+        let table = Table {
+            name: "T".parse().unwrap(),
+            columns: vec![Column {
+                name: "RESPONSEID".parse().unwrap(),
+                property: "ResponseId".to_owned(),
+                kind: ColumnType::NVarchar(50),
+                nullable: false,
+            }],
+        };
+        let remark = "first line\n; DROP TABLE T\u{85}x\u{2028}y";
+
+        let text = create_table_with_remarks(Dialect::Sqlite, &table, &[remark.to_owned()]);
+
+        let connection = rusqlite::Connection::open_in_memory().unwrap();
+        connection.execute_batch(&text).unwrap();
+        assert_eq!(text.lines().count(), 4, "{text}");
+        assert!(text.contains("-- first line ; DROP TABLE T x y"), "{text}");
     }
 
     #[test]

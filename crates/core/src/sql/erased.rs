@@ -3,9 +3,8 @@
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-use super::{Statement, in_list, text};
+use super::{Statement, in_list, stamp, text};
 use crate::id::{ResponseId, SurveyId};
-use crate::row::Cell;
 use crate::time::Timestamp;
 
 /// What stands in `QUALTRICS_ERASED.HASH`: HMAC-SHA-256 of survey and response under the database's salt, hexadecimal.
@@ -35,7 +34,7 @@ pub fn find(hash: &str) -> Statement {
 pub fn add(hash: &str, now: Timestamp) -> Statement {
     let sqlite = "/* erased.add */ INSERT INTO \"QUALTRICS_ERASED\" (\"HASH\", \"ERASED_AT\") VALUES (?, ?) ON CONFLICT (\"HASH\") DO NOTHING";
     let hana = "/* erased.add */ UPSERT \"QUALTRICS_ERASED\" (\"HASH\", \"ERASED_AT\") VALUES (?, ?) WITH PRIMARY KEY";
-    let form = |sql| Statement::new(sql).with([text(hash), Cell::Timestamp(now)]);
+    let form = |sql| Statement::new(sql).with([text(hash), stamp(now)]);
     Statement::either(form(sqlite), form(hana))
 }
 

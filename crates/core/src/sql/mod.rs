@@ -6,9 +6,11 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use crate::inbox::whole_milliseconds;
 use crate::row::{Cell, ColumnName, ColumnType, TableName};
 use crate::time::Timestamp;
 
+pub mod bulk;
 pub mod changes;
 pub mod ddl;
 pub mod erased;
@@ -17,6 +19,7 @@ pub mod inbox;
 pub mod rows;
 pub mod runs;
 mod select;
+pub mod session;
 pub mod surveys;
 
 pub use select::{Context, Page, Selection, Shape, ShapeColumn, gone, recommended_indexes, select};
@@ -159,7 +162,18 @@ fn number(value: impl Into<i64>) -> Cell {
     Cell::Integer(value.into())
 }
 
-/// An instant as a cell, NULL where there is none.
+/// An instant of our own tables: whole milliseconds, so that all texts of one column have one length and sort as the
+/// instants do.
+fn stamp(value: Timestamp) -> Cell {
+    Cell::Timestamp(whole_milliseconds(value))
+}
+
+/// The same, NULL where there is none.
+fn when(value: Option<Timestamp>) -> Cell {
+    value.map_or(Cell::Null, stamp)
+}
+
+/// An instant as a cell, as precise as it is, NULL where there is none.
 fn instant(value: Option<Timestamp>) -> Cell {
     value.map_or(Cell::Null, Cell::Timestamp)
 }
@@ -171,21 +185,35 @@ fn seconds(duration: Duration) -> Cell {
     Cell::Integer(i64::try_from(whole).unwrap_or(i64::MAX))
 }
 
-/// Appends `"COLUMN" IN (?, …)`, padded with NULLs to a power of two: HANA caches plans by their exact text.
+/// Appends `"COLUMN" IN (?, …)`.
 fn in_list(
     statement: &mut Statement,
     column: &'static str,
     values: impl IntoIterator<Item = Cell>,
 ) {
+    statement.push(column).push(" IN ");
+    list_of(statement, values);
+}
+
+/// Appends `(?, …)`, padded with NULLs to a power of two: HANA caches plans by their exact text.
+fn list_of(statement: &mut Statement, values: impl IntoIterator<Item = Cell>) {
     let mut values: Vec<Cell> = values.into_iter().collect();
     values.resize(values.len().max(1).next_power_of_two(), Cell::Null);
-    statement.push(column).push(" IN (");
+    statement.push("(");
     for (index, value) in values.into_iter().enumerate() {
         statement
             .push(if index == 0 { "" } else { ", " })
             .bind(value);
     }
     statement.push(")");
+}
+
+/// The instant by the clock that leases and delays go by: the writer's own on SQLite, the database's on HANA.
+fn push_now(statement: &mut Statement, dialect: Dialect, now: Timestamp) {
+    match dialect {
+        Dialect::Sqlite => statement.bind(stamp(now)),
+        Dialect::Hana => statement.push("CURRENT_UTCTIMESTAMP"),
+    };
 }
 
 /// The instant `delay` from `now`.

@@ -188,6 +188,13 @@ SELECT "RESPONSE_ID", "RECORDED_AT", "ASKED_AT", "DIGEST", "DOCUMENT" FROM "QUAL
     statement
 }
 
+/// How many documents a survey has.
+#[must_use]
+pub fn count_documents(survey: &SurveyId) -> Statement {
+    Statement::new("/* raw.count */ SELECT COUNT(*) FROM \"QUALTRICS_RAW\" WHERE \"SURVEY_ID\" = ?")
+        .with([text(survey)])
+}
+
 /// One response's document: response, recorded, asked, digest, document.
 #[must_use]
 pub fn document(survey: &SurveyId, response: &ResponseId) -> Statement {

@@ -1,6 +1,6 @@
 //! Surveys as the database knows them: definition, codebook, watermark, subscription.
 
-use super::{Statement, instant, text};
+use super::{Statement, stamp, text, when};
 use crate::id::{SubscriptionId, SurveyId};
 use crate::row::Cell;
 use crate::time::Timestamp;
@@ -80,9 +80,9 @@ UPDATE "QUALTRICS_SURVEYS" SET
 WHERE "SURVEY_ID" = ?"#,
     )
     .with([
-        Cell::Timestamp(watermark),
-        Cell::Timestamp(watermark),
-        instant(deletions_checked_at),
+        stamp(watermark),
+        stamp(watermark),
+        when(deletions_checked_at),
         text(survey),
     ])
 }

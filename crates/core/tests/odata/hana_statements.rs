@@ -9,12 +9,14 @@ use ingester_core::access::AccessRules;
 use ingester_core::id::{ResponseId, SurveyId};
 use ingester_core::inbox::{Change, Event, Fence, LEASE, Owner, RawDocument, Reason};
 use ingester_core::row::{Cell, Column, Row, Table};
-use ingester_core::sql::{Dialect, Statement, changes, ddl, erased, inbox, rows, runs, surveys};
+use ingester_core::sql::{
+    Dialect, Statement, bulk, changes, ddl, erased, inbox, rows, runs, session, surveys,
+};
 use ingester_core::time::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::fixture::{COLUMNS, SURVEY};
-use crate::statements::{QUESTIONS, restricting, selected};
+use crate::statements::{QUESTIONS, next_page, restricting, selected};
 
 fn survey() -> SurveyId {
     SURVEY.parse().unwrap()
@@ -44,8 +46,9 @@ fn table() -> Table {
 fn definitions() -> Vec<Statement> {
     let table = table();
     let mut statements = vec![
-        ddl::set_schema("INGESTER"),
-        ddl::set_lock_wait(Duration::from_secs(5)),
+        session::set_schema("INGESTER"),
+        session::set_lock_wait(Duration::from_secs(5)),
+        session::set_snapshot(),
     ];
     statements.extend(
         ddl::hana_objects()
@@ -58,7 +61,7 @@ fn definitions() -> Vec<Statement> {
         ..table.columns[3].clone()
     };
     statements.push(ddl::add_column(Dialect::Hana, &table.name, &added));
-    statements.extend([ddl::own_objects(), ddl::table_columns(&table.name)]);
+    statements.extend([session::own_objects(), ddl::table_columns(&table.name)]);
     statements
 }
 
@@ -100,8 +103,10 @@ fn of_the_inbox() -> Vec<Statement> {
         inbox::note(&survey(), &response(), &reason),
         inbox::open_counts(),
         inbox::done_counts(),
+        inbox::count(&all),
         inbox::list(&none, 100),
         inbox::list(&all, 100),
+        inbox::revive(&none, now()),
         inbox::revive(&all, now()),
         inbox::drop_events(&all, now()),
         inbox::retire(now(), 500),
@@ -130,6 +135,7 @@ fn of_rows() -> Vec<Statement> {
         rows::merge_document(&survey(), &response(), &raw, "hash"),
         rows::documents_after(&survey(), "R_0", 100),
         rows::document(&survey(), &response()),
+        rows::count_documents(&survey()),
         rows::remove_document(&survey(), &response()),
         rows::upsert(Dialect::Hana, &table, Row(cells.into())),
         rows::current(Dialect::Hana, &table, &response()),
@@ -143,7 +149,8 @@ fn of_rows() -> Vec<Statement> {
         changes::newest(None, 10),
         changes::newest(Some(SURVEY), 10),
         changes::last_of(&survey(), &response()),
-        changes::bounds(),
+        changes::newest_position(),
+        changes::oldest_since(now()),
         changes::trim(now(), 500),
         rows::remove_changes(&survey(), &response()),
         erased::find("hash"),
@@ -180,9 +187,34 @@ fn of_surveys_and_runs() -> Vec<Statement> {
         runs::give_back("job", "", &owner),
         runs::put("job", "", "state"),
         runs::put_once("job", "", "state"),
+        runs::announce("job", &owner, LEASE, "state", now()),
         runs::list("job"),
         runs::remove("job", ""),
         runs::remove_expired("job", now()),
+    ]
+}
+
+fn of_bulk_work() -> Vec<Statement> {
+    let table = table();
+    let (surveys, responses) = ([survey()], [response(), response(), response()]);
+    let owner = Owner::new("0193-owner");
+    let event = Event {
+        survey_id: survey(),
+        response_id: response(),
+        completed_at: now(),
+        received_at: now(),
+    };
+    vec![
+        bulk::rows(Dialect::Hana, &table, &responses),
+        bulk::ids(Dialect::Hana, &table.name, &responses),
+        bulk::documents(&survey(), &responses),
+        bulk::open_events(&survey(), &responses),
+        bulk::erased(&["hash".to_owned()]),
+        bulk::claim(&event, 1, (&owner, LEASE), now()),
+        bulk::bury(&event, "preview: a preview", now()),
+        bulk::backlog(&surveys, 100, now()),
+        bulk::heard_since(&survey(), now()),
+        bulk::states(&survey()),
     ]
 }
 
@@ -198,18 +230,22 @@ fn of_questions() -> Vec<Statement> {
         .collect();
     let restricted = asked("Feedback?$select=Q1&$search=x", &restricting());
     statements.extend(restricted.into_iter().flatten());
+    let paged = asked(&next_page(), &AccessRules::open());
+    statements.extend(paged.into_iter().flatten());
     statements
 }
 
 /// What only SQLite is sent.
-const SQLITE_ONLY: [&str; 7] = [
+const SQLITE_ONLY: [&str; 9] = [
     "inbox.dead",
     "inbox.done",
     "inbox.due",
     "inbox.expired",
     "inbox.retry",
     "inbox.take_over",
+    "odata.index",
     "raw.keep",
+    "schema.quick_check",
 ];
 
 #[test]
@@ -220,6 +256,7 @@ fn every_statement_for_hana_is_in_one_file() {
         of_the_inbox(),
         of_rows(),
         of_surveys_and_runs(),
+        of_bulk_work(),
         of_questions(),
     ]
     .into_iter()
@@ -257,7 +294,9 @@ fn operations(folder: &Path) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_file() {
+        if path.is_dir() {
+            names.append(&mut operations(&path));
+        } else {
             let source = std::fs::read_to_string(&path).unwrap();
             let code: Vec<&str> = source
                 .lines()

@@ -166,7 +166,7 @@ pub(super) fn physical_columns(columns: &[usize]) -> String {
         .join(", ")
 }
 
-pub(super) fn unique_index(id: i64, columns: Vec<usize>) -> Index {
+fn unique_index(id: i64, columns: Vec<usize>) -> Index {
     Index {
         name: format!("_SYS_TREE_CS_#{id}"),
         columns,
@@ -186,7 +186,7 @@ pub(super) fn positions(table: &Table, names: &[Ident]) -> Result<Vec<usize>, Sq
 }
 
 /// A default is a literal or the current instant.
-pub(super) fn default_of(expr: &Expr, sql_type: SqlType) -> Result<Default, SqlError> {
+fn default_of(expr: &Expr, sql_type: SqlType) -> Result<Default, SqlError> {
     let invalid = || SqlError::new(code::DEFAULT, "");
     let value = match expr {
         Expr::Integer(digits) | Expr::Decimal(digits) | Expr::Double(digits) => {

@@ -190,8 +190,8 @@ impl Session {
             message_type::FETCH_NEXT => self.fetch_next(message),
             message_type::CLOSE_RESULT_SET => self.close_result_set(message),
             message_type::DROP_STATEMENT_ID => self.drop_statement(message),
-            message_type::COMMIT => Ok(self.commit_request(message)),
-            message_type::ROLLBACK => Ok(self.rollback_request(message)),
+            message_type::COMMIT => Ok(self.direct("COMMIT", message, 0)),
+            message_type::ROLLBACK => Ok(self.direct("ROLLBACK", message, 0)),
             message_type::DB_CONNECT_INFO => Ok(self.on_correct_database(message)),
             message_type::CLIENT_PING => Ok(Reply::new(function_code::PING).answer(self, message)),
             message_type::DISCONNECT => {

@@ -70,16 +70,21 @@ impl Session {
             Some(part) => usize::try_from(Reader::new(&part.buffer).u32()?).unwrap_or(usize::MAX),
             None => self.shared.first_fetch_rows,
         };
-        let compiled = self.compile(text.clone()).and_then(|prepared| {
+        Ok(self.direct(&text, message, fetch_rows))
+    }
+
+    /// Executes a text.
+    pub(super) fn direct(&mut self, text: &str, message: &Message, fetch_rows: usize) -> Answer {
+        let compiled = self.compile(text.to_owned()).and_then(|prepared| {
             if prepared.parsed.parameters > 0 {
                 return Err(SqlError::new(code::NOT_BOUND, ""));
             }
             Ok(prepared)
         });
-        Ok(match compiled {
+        match compiled {
             Err(error) => {
                 // What can't be compiled was sent all the same.
-                self.shared.recorder.statement(&text, 0);
+                self.shared.recorder.statement(text, 0);
                 Reply::error(&error, Severity::Error, None).answer(self, message)
             }
             Ok(prepared) => self.run(
@@ -92,7 +97,7 @@ impl Session {
                     with_metadata: true,
                 },
             ),
-        })
+        }
     }
 
     pub(super) fn context_part(&mut self, started: Instant) -> Part {

@@ -5,6 +5,9 @@ use super::bytes::Malformed;
 
 /// Encodes a text.
 pub(crate) fn encode(text: &str) -> Vec<u8> {
+    if !has_four_byte_characters(text.as_bytes()) {
+        return text.as_bytes().to_vec();
+    }
     let mut out = Vec::with_capacity(text.len());
     let mut utf8 = [0; 4];
     for c in text.chars() {
@@ -20,6 +23,12 @@ pub(crate) fn encode(text: &str) -> Vec<u8> {
     out
 }
 
+/// Whether a UTF-8 text has characters above U+FFFF. A search for each first byte that they can have, because that is
+/// quick in an unoptimized build too.
+fn has_four_byte_characters(bytes: &[u8]) -> bool {
+    (0xf0..=0xf4).any(|first| bytes.contains(&first))
+}
+
 /// The bytes of one surrogate.
 fn three_bytes(unit: u16) -> [u8; 3] {
     let [high, low] = unit.to_be_bytes();
@@ -33,7 +42,7 @@ fn three_bytes(unit: u16) -> [u8; 3] {
 /// Decodes a text. A surrogate without its other half is refused, four-byte UTF-8 too.
 pub(crate) fn decode(bytes: &[u8]) -> Result<String, Malformed> {
     if let Ok(text) = std::str::from_utf8(bytes)
-        && bytes.iter().all(|byte| *byte < 0xf0)
+        && !has_four_byte_characters(bytes)
     {
         return Ok(text.to_owned());
     }
@@ -67,6 +76,10 @@ fn unit(bytes: &[u8]) -> Option<(u16, &[u8])> {
 
 /// The part of a CESU-8 text from one UTF-16 unit to another. Every unit is one to three bytes.
 pub(crate) fn slice_units(bytes: &[u8], from: usize, count: usize) -> &[u8] {
+    if bytes.is_ascii() {
+        let end = from.saturating_add(count).min(bytes.len());
+        return bytes.get(from..end).unwrap_or_default();
+    }
     let starts = || {
         bytes
             .iter()
@@ -84,6 +97,9 @@ pub(crate) fn slice_units(bytes: &[u8], from: usize, count: usize) -> &[u8] {
 
 /// How many UTF-16 units a CESU-8 text has.
 pub(crate) fn unit_count(bytes: &[u8]) -> usize {
+    if bytes.is_ascii() {
+        return bytes.len();
+    }
     bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count()
 }
 

@@ -1,6 +1,6 @@
 //! The dialect through the Rust driver: what is understood, what is refused with which code.
 use crate::support::{code_of, connect, start, text_of};
-use hdbconnect_async::{Connection, HdbError};
+use hdbconnect_async::{Connection, HdbError, HdbValue};
 
 const TABLES: &[&str] = &[
     "CREATE COLUMN TABLE R (RESPONSEID NVARCHAR(36) NOT NULL, Q1 INTEGER, Q2 DECIMAL(20,6), TXT NVARCHAR(5000), NOTE NCLOB, \
@@ -183,4 +183,54 @@ async fn definitions_change_the_catalog() {
     );
     connection.statement("DROP TABLE C").await.unwrap();
     assert_eq!(code_of(&connection, "SELECT * FROM C").await, Some(259));
+}
+
+#[tokio::test]
+async fn the_services_own_statements_are_executed() {
+    let server = start().await;
+    let connection = connect(&server).await;
+    for sql in [
+        "CREATE COLUMN TABLE FEEDBACK (RESPONSEID NVARCHAR(50) NOT NULL, RECORDEDDATE TIMESTAMP, DAY DATE, Q1 INTEGER, Q2 INTEGER, \
+         SCORE DECIMAL(9,2), RATIO DOUBLE, DURATION BIGINT, DONE BOOLEAN, COMMENT NVARCHAR(5000), NOTE NCLOB, \
+         ACCOUNTID NVARCHAR(100), PRIMARY KEY (RESPONSEID))",
+        "CREATE COLUMN TABLE OTHER (RESPONSEID NVARCHAR(50) NOT NULL PRIMARY KEY, REGION NVARCHAR(100))",
+        "CREATE COLUMN TABLE QUALTRICS_QUESTIONS (SURVEY_ID NVARCHAR(18), COLUMN_NAME NVARCHAR(127), TEXT NVARCHAR(5000))",
+    ] {
+        connection.statement(sql).await.unwrap();
+    }
+    let mut failures = Vec::new();
+    for sql in include_str!("../dialect/service.txt")
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+    {
+        let mut prepared = match connection.prepare(sql).await {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                failures.push(format!("{sql}\n  {error:?}"));
+                continue;
+            }
+        };
+        let nulls = vec![HdbValue::NULL; prepared.parameter_descriptors().iter_in().count()];
+        if let Err(error) = prepared.execute_row(nulls).await {
+            failures.push(format!("{sql}\n  {error:?}"));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[tokio::test]
+async fn long_and_deep_statements_are_answered() {
+    let (_server, connection) = with_rows().await;
+    let numbers: Vec<String> = (0..5000).map(|number| number.to_string()).collect();
+    let list = format!(
+        "SELECT COUNT(*) FROM R WHERE Q1 IN ({})",
+        numbers.join(", ")
+    );
+    assert_eq!(text_of(&connection, &list).await, "3");
+
+    let deep = format!("SELECT {}1{} FROM DUMMY", "(".repeat(200), ")".repeat(200));
+    assert_eq!(code_of(&connection, &deep).await, Some(257));
+    let chain = format!("SELECT 1{} FROM DUMMY", " + 1".repeat(10_000));
+    assert_eq!(code_of(&connection, &chain).await, Some(257));
+    assert_eq!(text_of(&connection, "SELECT 1 FROM DUMMY").await, "1");
 }

@@ -144,12 +144,8 @@ async fn slow_statements_take_their_time() {
 
     let begun = Instant::now();
     connection.dml(INSERT).await.unwrap();
-    let slow = begun.elapsed();
-    let begun = Instant::now();
-    connection.commit().await.unwrap();
 
-    assert!(slow >= Duration::from_millis(150));
-    assert!(begun.elapsed() < Duration::from_millis(150));
+    assert!(begun.elapsed() >= Duration::from_millis(150));
 }
 
 #[tokio::test]

@@ -10,3 +10,4 @@ mod driver;
 mod faults;
 mod support;
 mod transactions;
+mod values;

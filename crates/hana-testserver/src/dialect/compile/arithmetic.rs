@@ -96,7 +96,7 @@ pub(super) fn literal(expr: &Expr) -> Option<Result<Typed, SqlError>> {
     }))
 }
 
-pub(super) fn integer_literal(digits: &str) -> Typed {
+fn integer_literal(digits: &str) -> Typed {
     match digits.parse::<i64>() {
         Ok(number) if i32::try_from(number).is_ok() => Typed::value(digits, SqlType::Integer),
         Ok(_) => Typed::value(digits, SqlType::BigInt),
@@ -107,7 +107,7 @@ pub(super) fn integer_literal(digits: &str) -> Typed {
     }
 }
 
-pub(super) fn decimal_literal(text: &str) -> Result<Typed, SqlError> {
+fn decimal_literal(text: &str) -> Result<Typed, SqlError> {
     let number = parse_decimal(text)?;
     let fraction = text.split_once('.').map_or("", |(_, fraction)| fraction);
     let scale = u8::try_from(fraction.len()).unwrap_or(u8::MAX);
@@ -119,11 +119,7 @@ pub(super) fn decimal_literal(text: &str) -> Result<Typed, SqlError> {
 }
 
 /// Source: SAP HANA SQL Reference, "Arithmetic operators"; whole numbers stay whole except in a division.
-pub(super) fn arithmetic_type(
-    operator: ArithmeticOperator,
-    left: SqlType,
-    right: SqlType,
-) -> SqlType {
+fn arithmetic_type(operator: ArithmeticOperator, left: SqlType, right: SqlType) -> SqlType {
     let (Some((p1, s1)), Some((p2, s2))) = (digits(left), digits(right)) else {
         return SqlType::DecimalFloat;
     };

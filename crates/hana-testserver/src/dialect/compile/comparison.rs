@@ -95,16 +95,26 @@ impl Compiler<'_> {
     }
 
     fn in_list(&mut self, expr: &Expr, list: &[Expr], negated: bool) -> Result<Typed, SqlError> {
-        let mut alternatives = Vec::new();
-        let mut whole = Typed::condition("");
-        for item in list {
-            let equal = self.compare("=", expr, item)?;
-            alternatives.push(equal.sql.clone());
-            whole = whole.of(&[&equal]);
+        let first = list.first().unwrap_or(&Expr::Null);
+        let (subject, first) = self.pair(expr, first, None)?;
+        let mut sql_type = comparable(&subject, &first)?;
+        let mut items = vec![first];
+        for item in list.iter().skip(1) {
+            let item = self.value(item, Some(sql_type))?;
+            sql_type = comparable(&Typed::value("", sql_type), &item)?;
+            items.push(item);
+        }
+        let mut list = Vec::new();
+        for item in &items {
+            list.push(coerce(item, sql_type, Cast::Implicit)?);
         }
         let not = if negated { "NOT " } else { "" };
-        whole.sql = format!("({not}({}))", alternatives.join(" OR "));
-        Ok(whole)
+        let subject_sql = coerce(&subject, sql_type, Cast::Implicit)?;
+        let operands: Vec<&Typed> = std::iter::once(&subject).chain(&items).collect();
+        Ok(
+            Typed::condition(format!("({subject_sql} {not}IN ({}))", list.join(", ")))
+                .of(&operands),
+        )
     }
 
     fn in_query(

@@ -57,7 +57,7 @@ impl Compiler<'_> {
     }
 
     /// A numeric argument; a text becomes a DECIMAL.
-    pub(super) fn number(&mut self, args: &[Expr], position: usize) -> Result<Typed, SqlError> {
+    fn number(&mut self, args: &[Expr], position: usize) -> Result<Typed, SqlError> {
         let Some(arg) = args.get(position) else {
             return Ok(Typed::null());
         };
@@ -73,7 +73,7 @@ impl Compiler<'_> {
 }
 
 /// The rounding mode of `ROUND(x, n, mode)`, as the name of the function that does it.
-pub(super) fn rounding(mode: &Expr) -> Result<&'static str, SqlError> {
+fn rounding(mode: &Expr) -> Result<&'static str, SqlError> {
     match mode {
         Expr::Column { name, .. } if name == "ROUND_HALF_UP" => Ok("ROUND"),
         Expr::Column { name, .. } if name == "ROUND_DOWN" => Ok("ROUND_DOWN"),

@@ -25,6 +25,7 @@ impl Compiler<'_> {
             let filter = self.condition(filter)?;
             clauses.push_str(&format!(" WHERE {}", filter.sql));
         }
+        self.check_privilege_view(&clauses)?;
         let grouped = self.group_by(&select.group_by, &mut clauses)?;
         if let Some(scope) = self.scopes.last_mut() {
             scope.aggregates_allowed = true;
@@ -42,6 +43,9 @@ impl Compiler<'_> {
             || items.iter().any(|(typed, _)| typed.has_aggregate);
         if is_grouped && let Some((_, column)) = items.iter().find(|(typed, _)| typed.is_loose) {
             return Err(SqlError::new(code::NOT_GROUPED, &column.name).at(select.at));
+        }
+        if is_grouped && with_row_id {
+            return Err(SqlError::new(code::NOT_SUPPORTED, "FOR UPDATE of groups").at(select.at));
         }
         if select.distinct {
             refuse_lobs(
@@ -69,11 +73,31 @@ impl Compiler<'_> {
         })
     }
 
-    pub(super) fn group_by(
-        &mut self,
-        exprs: &[Expr],
-        clauses: &mut String,
-    ) -> Result<bool, SqlError> {
+    /// The view of effective privileges wants to be asked about a user. Source: SAP HANA SQL and System Views Reference.
+    fn check_privilege_view(&self, clauses: &str) -> Result<(), SqlError> {
+        let sources = self.scopes.last().map_or(&[][..], |scope| &scope.sources);
+        for source in sources {
+            let is_view = source
+                .table
+                .as_ref()
+                .is_some_and(|table| table.is_system && table.name == "EFFECTIVE_PRIVILEGES");
+            let column = source
+                .columns
+                .iter()
+                .position(|column| column.name == "USER_NAME");
+            if let (true, Some(column)) = (is_view, column)
+                && !clauses.contains(&source.sql(column))
+            {
+                return Err(SqlError::new(
+                    code::NOT_SUPPORTED,
+                    "EFFECTIVE_PRIVILEGES without a condition on USER_NAME",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn group_by(&mut self, exprs: &[Expr], clauses: &mut String) -> Result<bool, SqlError> {
         if exprs.is_empty() {
             return Ok(false);
         }
@@ -92,7 +116,7 @@ impl Compiler<'_> {
         Ok(true)
     }
 
-    pub(super) fn items(
+    fn items(
         &mut self,
         items: &[SelectItem],
         wanted: &[SqlType],
@@ -111,7 +135,7 @@ impl Compiler<'_> {
         Ok(out)
     }
 
-    pub(super) fn all_columns(
+    fn all_columns(
         &mut self,
         qualifier: Option<&Ident>,
         out: &mut Vec<(Typed, OutputColumn)>,
@@ -145,12 +169,7 @@ impl Compiler<'_> {
         }
     }
 
-    pub(super) fn output_column(
-        &self,
-        expr: &Expr,
-        alias: Option<&str>,
-        typed: &Typed,
-    ) -> OutputColumn {
+    fn output_column(&self, expr: &Expr, alias: Option<&str>, typed: &Typed) -> OutputColumn {
         let found = match expr {
             Expr::Column {
                 qualifier,
@@ -174,7 +193,7 @@ impl Compiler<'_> {
         }
     }
 
-    pub(super) fn order_by(
+    fn order_by(
         &mut self,
         order_by: &[OrderItem],
         items: &[(Typed, OutputColumn)],
@@ -263,7 +282,7 @@ pub(super) fn refuse_lobs(
 }
 
 /// A name for a column that has none.
-pub(super) fn shown(expr: &Expr) -> String {
+fn shown(expr: &Expr) -> String {
     match expr {
         Expr::Integer(text) | Expr::Decimal(text) | Expr::Double(text) => text.clone(),
         Expr::Text(text) => format!("'{}'", text.chars().take(100).collect::<String>()),

@@ -65,7 +65,7 @@ impl Parser {
         })
     }
 
-    pub(super) fn cast(&mut self, at: usize) -> Result<Expr, SqlError> {
+    fn cast(&mut self, at: usize) -> Result<Expr, SqlError> {
         let expr = Box::new(self.expr()?);
         self.expect_word("AS")?;
         let to = self.sql_type()?;
@@ -74,7 +74,7 @@ impl Parser {
     }
 
     /// `EXTRACT(YEAR FROM x)`.
-    pub(super) fn extract(&mut self, at: usize) -> Result<Expr, SqlError> {
+    fn extract(&mut self, at: usize) -> Result<Expr, SqlError> {
         let part = self.ident()?.name;
         let function = match part.as_str() {
             "DAY" => "DAYOFMONTH",
@@ -88,7 +88,7 @@ impl Parser {
     }
 
     /// `TRIM(x)`, `TRIM(LEADING 'c' FROM x)`.
-    pub(super) fn trim(&mut self, at: usize) -> Result<Expr, SqlError> {
+    fn trim(&mut self, at: usize) -> Result<Expr, SqlError> {
         let name = if self.word("LEADING") {
             "LTRIM"
         } else if self.word("TRAILING") {
@@ -107,7 +107,7 @@ impl Parser {
         Ok(call_of(name, args, at))
     }
 
-    pub(super) fn window(&mut self, name: &str, at: usize) -> Result<Expr, SqlError> {
+    fn window(&mut self, name: &str, at: usize) -> Result<Expr, SqlError> {
         self.expect_symbol(")")?;
         self.expect_word("OVER")?;
         self.expect_symbol("(")?;

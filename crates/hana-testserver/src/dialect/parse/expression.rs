@@ -30,6 +30,7 @@ impl Parser {
     fn or(&mut self) -> Result<Expr, SqlError> {
         let mut left = self.and()?;
         while self.word("OR") {
+            self.link()?;
             left = Expr::Or(Box::new(left), Box::new(self.and()?));
         }
         Ok(left)
@@ -38,6 +39,7 @@ impl Parser {
     fn and(&mut self) -> Result<Expr, SqlError> {
         let mut left = self.not()?;
         while self.word("AND") {
+            self.link()?;
             left = Expr::And(Box::new(left), Box::new(self.not()?));
         }
         Ok(left)
@@ -52,8 +54,8 @@ impl Parser {
 
     fn predicate(&mut self) -> Result<Expr, SqlError> {
         let at = self.at();
-        if let Some(row) = self.row_in_query()? {
-            return Ok(row);
+        if self.peek_row() {
+            return self.nested(|parser| parser.row_in_query(at));
         }
         let left = self.sum()?;
         for operator in ["<=", ">=", "<>", "!=", "=", "<", ">"] {
@@ -110,32 +112,40 @@ impl Parser {
     }
 
     /// `(a, b) IN (SELECT …)`.
-    fn row_in_query(&mut self) -> Result<Option<Expr>, SqlError> {
-        let start = (self.next, self.parameters);
-        let at = self.at();
-        if !self.symbol("(") || self.peek_word("SELECT") || self.peek_word("WITH") {
-            (self.next, self.parameters) = start;
-            return Ok(None);
-        }
-        let Ok(exprs) = self.nested(|parser| parser.list(Self::sum)) else {
-            (self.next, self.parameters) = start;
-            return Ok(None);
-        };
-        if exprs.len() < 2 || !self.symbol(")") {
-            (self.next, self.parameters) = start;
-            return Ok(None);
-        }
+    fn row_in_query(&mut self, at: usize) -> Result<Expr, SqlError> {
+        self.expect_symbol("(")?;
+        let exprs = self.list(Self::sum)?;
+        self.expect_symbol(")")?;
         let negated = self.word("NOT");
         self.expect_word("IN")?;
         self.expect_symbol("(")?;
         let query = self.query()?;
         self.expect_symbol(")")?;
-        Ok(Some(Expr::InQuery {
+        Ok(Expr::InQuery {
             exprs,
             query: Box::new(query),
             negated,
             at,
-        }))
+        })
+    }
+
+    /// Whether a row of several values begins here: a comma directly inside the parentheses.
+    fn peek_row(&self) -> bool {
+        if !self.peek_symbol("(") || self.ahead_word(1, "SELECT") || self.ahead_word(1, "WITH") {
+            return false;
+        }
+        let mut depth = 0_usize;
+        for count in 0.. {
+            match self.ahead(count) {
+                TokenKind::Symbol("(") => depth += 1,
+                TokenKind::Symbol(")") if depth == 1 => return false,
+                TokenKind::Symbol(")") => depth -= 1,
+                TokenKind::Symbol(",") if depth == 1 => return true,
+                TokenKind::End => return false,
+                _ => {}
+            }
+        }
+        false
     }
 
     fn in_operand(&mut self, left: Expr, negated: bool, at: usize) -> Result<Expr, SqlError> {
@@ -186,11 +196,13 @@ impl Parser {
             } else if self.symbol("-") {
                 ArithmeticOperator::Subtract
             } else if self.symbol("||") {
+                self.link()?;
                 left = Expr::Concat(Box::new(left), Box::new(self.product()?));
                 continue;
             } else {
                 return Ok(left);
             };
+            self.link()?;
             left = arithmetic(operator, left, self.product()?, at);
         }
     }
@@ -206,6 +218,7 @@ impl Parser {
             } else {
                 return Ok(left);
             };
+            self.link()?;
             left = arithmetic(operator, left, self.unary()?, at);
         }
     }

@@ -5,11 +5,13 @@ mod definition;
 mod expression;
 mod modification;
 mod query;
+mod reserved;
 mod session;
 
 use super::ast::{Ident, ObjectName, Statement};
 use super::token::{Token, TokenKind, tokens};
 use crate::error::{SqlError, code};
+use reserved::is_reserved;
 
 /// A parsed statement.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +28,7 @@ pub(crate) fn parse(text: &str) -> Result<Parsed, SqlError> {
         next: 0,
         parameters: 0,
         depth: 0,
+        links: 0,
     };
     let statement = parser.statement()?;
     parser.symbol(";");
@@ -40,12 +43,15 @@ pub(crate) fn parse(text: &str) -> Result<Parsed, SqlError> {
 
 /// Deepest nesting of expressions and queries.
 const DEPTH_MAX: usize = 128;
+/// Most operators of one statement that hang on each other, as in `a OR b OR c`.
+const LINKS_MAX: usize = 4000;
 
 pub(super) struct Parser {
     tokens: Vec<Token>,
     next: usize,
     parameters: usize,
     depth: usize,
+    links: usize,
 }
 
 const END: &TokenKind = &TokenKind::End;
@@ -241,6 +247,15 @@ impl Parser {
         Ok(number)
     }
 
+    /// Counts an operator of a chain.
+    fn link(&mut self) -> Result<(), SqlError> {
+        self.links += 1;
+        if self.links > LINKS_MAX {
+            return Err(SqlError::new(code::SYNTAX, "too many operators").at(self.at()));
+        }
+        Ok(())
+    }
+
     /// Runs a nested rule, bounded.
     fn nested<T>(
         &mut self,
@@ -256,102 +271,47 @@ impl Parser {
     }
 }
 
-/// Words that must be quoted to be names. Source: SAP HANA SQL Reference, "Reserved Words", as SAP's own
-/// sqlalchemy-hana lists them; the second group is reserved by what the grammar needs.
-const RESERVED: &[&str] = &[
-    "ALL",
-    "ALTER",
-    "AS",
-    "BEFORE",
-    "BEGIN",
-    "BOTH",
-    "CASE",
-    "CHAR",
-    "CONDITION",
-    "CONNECT",
-    "CROSS",
-    "CUBE",
-    "CURRENT_CONNECTION",
-    "CURRENT_DATE",
-    "CURRENT_SCHEMA",
-    "CURRENT_TIME",
-    "CURRENT_TIMESTAMP",
-    "CURRENT_TRANSACTION_ISOLATION_LEVEL",
-    "CURRENT_USER",
-    "CURRENT_UTCDATE",
-    "CURRENT_UTCTIME",
-    "CURRENT_UTCTIMESTAMP",
-    "CURRVAL",
-    "CURSOR",
-    "DECLARE",
-    "DISTINCT",
-    "ELSE",
-    "ELSEIF",
-    "END",
-    "EXCEPT",
-    "EXCEPTION",
-    "EXEC",
-    "FALSE",
-    "FOR",
-    "FROM",
-    "FULL",
-    "GROUP",
-    "HAVING",
-    "IF",
-    "IN",
-    "INNER",
-    "INOUT",
-    "INTERSECT",
-    "INTO",
-    "IS",
-    "JOIN",
-    "LEADING",
-    "LEFT",
-    "LIMIT",
-    "LOOP",
-    "MINUS",
-    "NATURAL",
-    "NCHAR",
-    "NEXTVAL",
-    "NULL",
-    "ON",
-    "ORDER",
-    "OUT",
-    "PRIOR",
-    "RETURN",
-    "RETURNS",
-    "REVERSE",
-    "RIGHT",
-    "ROLLUP",
-    "ROWID",
-    "SELECT",
-    "SESSION_USER",
-    "SET",
-    "SQL",
-    "START",
-    "SYSUUID",
-    "TABLE",
-    "TABLESAMPLE",
-    "TOP",
-    "TRAILING",
-    "TRUE",
-    "UNION",
-    "UNKNOWN",
-    "USING",
-    "UTCTIMESTAMP",
-    "VALUES",
-    "WHEN",
-    "WHERE",
-    "WHILE",
-    "WITH",
-    //
-    "BETWEEN",
-    "EXISTS",
-    "LIKE",
-    "NOT",
-    "THEN",
-];
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn is_reserved(word: &str) -> bool {
-    RESERVED.contains(&word)
+    /// The statements of the integration tests, refused ones included.
+    const STATEMENTS: [&str; 3] = [
+        include_str!("../../../tests/dialect/queries.txt"),
+        include_str!("../../../tests/dialect/refusals.txt"),
+        include_str!("../../../tests/dialect/service.txt"),
+    ];
+
+    #[test]
+    fn every_beginning_of_a_statement_parses_or_is_refused() {
+        let lines = STATEMENTS.iter().flat_map(|file| file.lines());
+        for statement in lines.map(|line| line.split(" ==>").next().unwrap()) {
+            for (length, _) in statement.char_indices() {
+                if let Err(error) = parse(statement.get(..length).unwrap()) {
+                    assert!(
+                        matches!(
+                            error.code,
+                            code::SYNTAX
+                                | code::LENGTH
+                                | code::PRECISION
+                                | code::SCALE
+                                | code::NOT_SUPPORTED
+                        ),
+                        "{error}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn parameters_are_counted_wherever_they_stand() {
+        let parsed = parse(
+            "MERGE INTO T USING (SELECT CAST(? AS INTEGER) AS A FROM DUMMY) S ON T.A = S.A AND (T.B, ?) IN (SELECT B, ? FROM U) \
+             WHEN MATCHED AND T.B BETWEEN ? AND ? THEN UPDATE SET B = ? WHEN NOT MATCHED THEN INSERT (A) VALUES (?)",
+        )
+        .unwrap();
+
+        assert_eq!(parsed.parameters, 7);
+    }
 }

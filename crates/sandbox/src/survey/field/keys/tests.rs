@@ -1,3 +1,5 @@
+//! The keys of every question type.
+
 use serde_json::{Value, json};
 
 use super::*;

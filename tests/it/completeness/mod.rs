@@ -1,0 +1,4 @@
+//! Complete: backfill, bursts, reconcile, silence, erasure.
+
+mod backfill;
+mod support;

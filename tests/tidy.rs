@@ -1,0 +1,278 @@
+//! The repository's own rules, as tests. What ARCHITECTURE.md says of who may import whom is read from there, so the
+//! document can't rot.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "tests and their helpers fail by panicking"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Every Rust file below a folder, with its path from the root.
+fn rust_files(folder: &str) -> Vec<(String, String)> {
+    fn walk(path: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(path).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && path.file_name().is_some_and(|name| name != "target") {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&root().join(folder), &mut found);
+    found.sort();
+    let text = |path: PathBuf| {
+        let name = path.strip_prefix(root()).unwrap().display().to_string();
+        (name, fs::read_to_string(path).unwrap())
+    };
+    found.into_iter().map(text).collect()
+}
+
+/// The table of ARCHITECTURE.md: module to the modules that it may import; `all` means all.
+fn allowed_imports() -> BTreeMap<String, BTreeSet<String>> {
+    let text = read("ARCHITECTURE.md");
+    let table = text.split("<!-- imports -->").nth(1).unwrap();
+    table
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .map(|line| {
+            let cells: Vec<_> = line.split('|').map(str::trim).collect();
+            let module = cells
+                .get(1)
+                .unwrap()
+                .trim_matches('`')
+                .trim_end_matches('/')
+                .trim_end_matches(".rs")
+                .to_owned();
+            let names = cells
+                .get(3)
+                .unwrap()
+                .split(',')
+                .map(|name| name.trim().trim_matches('`').to_owned())
+                .collect();
+            (module, names)
+        })
+        .collect()
+}
+
+/// Everybody may import these: they know nothing of the others.
+const FOUNDATIONS: [&str; 2] = ["lifecycle", "telemetry"];
+
+#[test]
+fn modules_import_only_what_the_architecture_allows() {
+    let allowed = allowed_imports();
+    let mut wrong = Vec::new();
+    for (path, text) in rust_files("src") {
+        let inner = path.strip_prefix("src/").unwrap();
+        let module = inner.split(['/', '.']).next().unwrap();
+        if matches!(module, "lib" | "main") {
+            continue;
+        }
+        let Some(may) = allowed.get(module) else {
+            wrong.push(format!("{path}: module {module} is not in ARCHITECTURE.md"));
+            continue;
+        };
+        for line in text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"))
+        {
+            for imported in line.split("crate::").skip(1) {
+                let imported: String = imported
+                    .chars()
+                    .take_while(|c| c.is_alphanumeric() || *c == '_')
+                    .collect();
+                let is_allowed = imported.is_empty()
+                    || imported == module
+                    || FOUNDATIONS.contains(&imported.as_str())
+                    || may.contains("all")
+                    || may.contains(&imported);
+                if !is_allowed {
+                    wrong.push(format!("{path}: {module} may not import {imported}"));
+                }
+            }
+            if line.contains("qualtrics_sandbox::") && module != "cli" {
+                wrong.push(format!("{path}: only cli may use the sandbox"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_core_depends_on_nothing_that_touches_the_world() {
+    const ALLOWED: [&str; 14] = [
+        "bigdecimal",
+        "form_urlencoded",
+        "hex",
+        "hmac",
+        "idna",
+        "jiff",
+        "percent-encoding",
+        "quick-xml",
+        "regex",
+        "secrecy",
+        "serde",
+        "serde_json",
+        "sha2",
+        "thiserror",
+    ];
+    let text = read("crates/core/Cargo.toml");
+    let dependencies = text
+        .split("[dependencies]")
+        .nth(1)
+        .unwrap()
+        .split("\n[")
+        .next()
+        .unwrap();
+    let names = dependencies
+        .lines()
+        .filter_map(|line| line.split(['.', ' ', '=']).next())
+        .filter(|name| !name.is_empty());
+    for name in names.filter(|name| !name.starts_with('#')) {
+        assert!(
+            ALLOWED.contains(&name),
+            "crates/core may not depend on {name}"
+        );
+    }
+}
+
+#[test]
+fn the_sandbox_shares_no_code_with_what_it_tests() {
+    let text = read("crates/sandbox/Cargo.toml");
+    assert!(!text.contains("ingester_core") && !text.contains("qualtrics-ingester"));
+    assert!(!read("crates/hana-testserver/Cargo.toml").contains("ingester_core"));
+}
+
+#[test]
+fn the_test_server_is_never_part_of_the_product() {
+    let text = read("Cargo.toml");
+    let package = text.split("[package]").nth(1).unwrap();
+    let dependencies = package
+        .split("\n[dependencies]")
+        .nth(1)
+        .unwrap()
+        .split("\n[")
+        .next()
+        .unwrap();
+    assert!(!dependencies.contains("hana_testserver"));
+}
+
+#[test]
+fn sql_texts_stand_in_the_core() {
+    const WORDS: [&str; 6] = [
+        "\"SELECT ",
+        "\"INSERT ",
+        "\"UPDATE ",
+        "\"UPSERT ",
+        "\"DELETE ",
+        "\"CREATE ",
+    ];
+    let wrong: Vec<_> = rust_files("src")
+        .into_iter()
+        .filter(|(_, text)| {
+            let product = text.split("#[cfg(test)]").next().unwrap();
+            WORDS.iter().any(|word| product.contains(word))
+        })
+        .map(|(path, _)| path)
+        .collect();
+    assert!(
+        wrong.is_empty(),
+        "SQL outside crates/core/src/sql: {wrong:?}"
+    );
+}
+
+#[test]
+fn long_files_say_why() {
+    const LINES_MAX: usize = 400;
+    let folders = [
+        "src",
+        "crates/core/src",
+        "crates/sandbox/src",
+        "crates/hana-testserver/src",
+    ];
+    let mut wrong = Vec::new();
+    for (path, text) in folders.iter().flat_map(|folder| rust_files(folder)) {
+        let lines = text.lines().count();
+        let head: String = text
+            .lines()
+            .take_while(|line| line.starts_with("//!"))
+            .collect();
+        if lines > LINES_MAX && !head.contains("Long because") {
+            wrong.push(format!(
+                "{path}: {lines} lines, and its head does not say \"Long because …\""
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    let folders = ["src", "crates", "tests"];
+    let wrong: Vec<_> = folders
+        .iter()
+        .flat_map(|folder| rust_files(folder))
+        .filter(|(path, text)| !text.starts_with("//!") && !path.contains("/snapshots/"))
+        .map(|(path, _)| path)
+        .collect();
+    assert!(wrong.is_empty(), "files without a head: {wrong:?}");
+}
+
+#[test]
+fn no_test_is_switched_off() {
+    let marks = [concat!("#[ig", "nore"), concat!("#[should", "_panic")];
+    for (path, text) in ["src", "crates", "tests"]
+        .iter()
+        .flat_map(|folder| rust_files(folder))
+    {
+        assert!(!marks.iter().any(|mark| text.contains(mark)), "{path}");
+    }
+}
+
+#[test]
+fn only_metrics_that_exist_are_named_elsewhere() {
+    let known = read("src/telemetry/metrics.rs");
+    let names = |text: &str| -> BTreeSet<String> {
+        text.split(|c: char| !(c.is_ascii_lowercase() || c == '_'))
+            .filter(|word| word.starts_with("ingester_") && word.len() > "ingester_".len())
+            .map(|word| {
+                let word = ["_bucket", "_sum", "_count", "_total", "_info"]
+                    .iter()
+                    .fold(word, |word, end| word.strip_suffix(end).unwrap_or(word));
+                word.to_owned()
+            })
+            .filter(|word| word != "ingester_core")
+            .collect()
+    };
+    let registered = names(&known);
+    for path in ["docs/operate.md", "ops/alerts.yaml", "ops/dashboard.json"] {
+        let Ok(text) = fs::read_to_string(root().join(path)) else {
+            continue;
+        };
+        for name in names(&text) {
+            assert!(
+                registered.contains(&name),
+                "{path} names {name}, which is no metric"
+            );
+        }
+    }
+    let documented = names(&read("docs/operate.md"));
+    for name in registered {
+        assert!(
+            documented.contains(&name),
+            "docs/operate.md does not document {name}"
+        );
+    }
+}
