@@ -2,6 +2,7 @@
 //! ARCHITECTURE.md has the picture, the way of one event, and who may import whom.
 
 pub mod bulk;
+pub mod cards;
 pub mod changes;
 pub mod cli;
 pub mod config;

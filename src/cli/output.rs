@@ -85,16 +85,6 @@ pub fn progress(steps: u64) -> indicatif::ProgressBar {
     }
 }
 
-/// A bar on stderr for work of so many thousandths; nothing where stderr is no terminal.
-#[must_use]
-pub fn bar() -> indicatif::ProgressBar {
-    let bar = indicatif::ProgressBar::new(1000);
-    let style = indicatif::ProgressStyle::with_template(
-        "{prefix} [{bar:30}] {percent}%  {msg}  {eta} left",
-    );
-    bar.with_style(style.unwrap_or_else(|_| indicatif::ProgressStyle::default_bar()))
-}
-
 /// Whether somebody sits in front of it who can answer a question.
 #[must_use]
 pub fn is_interactive() -> bool {

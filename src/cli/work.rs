@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use indicatif::ProgressStyle;
 use tokio::sync::watch;
 
 use super::error::CliError;
-use super::{Globals, output};
+use super::{Globals, output, parts};
 use crate::config::Config;
 use crate::jobs::backfill::Progress;
 use crate::jobs::{JobError, Jobs};
@@ -27,7 +28,7 @@ pub(super) struct Work {
 impl Work {
     /// Loads the settings and opens what jobs work with. Ctrl-C ends them in good order.
     pub(super) fn open(globals: &Globals) -> Result<Self, CliError> {
-        let config = globals.load(None)?;
+        let config = parts::config(globals)?;
         config.qualtrics_access()?;
         let life = Lifecycle::new();
         let jobs = service::jobs(&config, &life)?;
@@ -50,7 +51,11 @@ pub(super) async fn with_progress<T>(
     progress: watch::Receiver<Progress>,
     work: impl Future<Output = Result<T, JobError>>,
 ) -> Result<T, JobError> {
-    let bar = output::bar().with_prefix(title.to_owned());
+    let template = "{prefix} [{bar:30}] {percent}%  {msg}  {eta} left";
+    let style = ProgressStyle::with_template(template);
+    let bar = output::progress(1000)
+        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        .with_prefix(title.to_owned());
     let before = progress.borrow().totals.documents;
     let begun = std::time::Instant::now();
     let shown = async {

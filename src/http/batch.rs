@@ -4,7 +4,7 @@
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use ingester_core::odata::Incoming;
 use ingester_core::odata::batch::{
@@ -53,7 +53,8 @@ pub(super) async fn serve(reading: Reading, headers: &HeaderMap, body: Body) -> 
         let chunk = answering.next().await?;
         Some((Ok::<_, std::convert::Infallible>(chunk), answering))
     });
-    let mut response = Body::from_stream(chunks).into_response();
+    // Compression asks again behind the end.
+    let mut response = Body::from_stream(chunks.fuse()).into_response();
     if let Ok(content_type) = content_type {
         response
             .headers_mut()

@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use ingester_core::access::{RowFilter, Viewer};
 use ingester_core::id::SurveyId;
@@ -77,7 +77,7 @@ async fn listen(
         let event = listening.next().await?;
         Some((Ok::<_, std::convert::Infallible>(event), listening))
     });
-    let mut response = Sse::new(events)
+    let mut response = Sse::new(events.fuse())
         .keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text("keep-alive"))
         .into_response();
     // nginx would hold events back until a buffer is full.

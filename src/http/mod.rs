@@ -3,6 +3,8 @@
 pub mod auth;
 mod batch;
 mod body;
+pub(crate) mod cards;
+mod dashboard;
 pub mod error;
 mod events;
 mod health;
@@ -10,6 +12,8 @@ mod layers;
 mod me;
 mod metrics;
 mod odata;
+mod openapi;
+mod page;
 mod request_id;
 pub mod server;
 mod surveys_set;
@@ -80,7 +84,8 @@ impl App {
 pub fn router(app: App) -> Router {
     let mut router = Router::new()
         .merge(health::routes())
-        .merge(metrics::routes());
+        .merge(metrics::routes())
+        .merge(openapi::routes());
     if app.signing.is_some() {
         router = router.merge(webhook::routes());
     }
@@ -113,7 +118,9 @@ fn data(app: &App) -> Router<App> {
     let routes = Router::new()
         .merge(odata::routes())
         .merge(events::routes())
-        .merge(me::routes());
+        .merge(me::routes())
+        .merge(dashboard::routes())
+        .merge(cards::routes());
     let routes = routes.layer(middleware::from_fn(layers::time_out));
     match layers::cross_origin(&app.config.web) {
         Some(cross_origin) => routes.layer(cross_origin),

@@ -4,6 +4,7 @@
 //! store, the store's commit wakes the listeners. A worker is a permit: an event that finds one free is accepted
 //! already leased, one that finds none waits in the table until [`recovery`] claims it.
 
+mod burst;
 mod held;
 pub mod recovery;
 mod worker;
@@ -112,7 +113,9 @@ impl Pipeline {
     }
 
     async fn accept_and_offer(&self, event: Event) -> Result<Accepted, StoreError> {
-        let permit = self.permits.clone().try_acquire_owned().ok();
+        let permit = (self.reads_left() > 0)
+            .then(|| self.permits.clone().try_acquire_owned().ok())
+            .flatten();
         let wish = if permit.is_some() {
             LeaseWish::Lease
         } else {
@@ -150,6 +153,16 @@ impl Pipeline {
                 pipeline.signals.wake.notify_one();
             }
         });
+    }
+
+    /// How many more events could be read now, counting that each one at work still has to be. Beyond that they wait in
+    /// the table, where an export finds them and any instance may take them, and not under a lease for a turn that is
+    /// a minute away.
+    fn reads_left(&self) -> usize {
+        let calls_left = self.parts.qualtrics.figures().calls_left;
+        usize::try_from(calls_left)
+            .unwrap_or(usize::MAX)
+            .saturating_sub(WORKERS - self.permits.available_permits())
     }
 
     /// Tells recovery that something became due, such as after `inbox retry`.

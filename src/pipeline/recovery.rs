@@ -1,12 +1,13 @@
 //! Claims what was left behind: due retries, events that found no worker free, and those of a process that is gone.
 //!
 //! It looks once a second, and at once when a worker is free while something waits; it asks for exactly as many as
-//! there are permits, newest first.
+//! there are permits and reads left, newest first. What can't be read soon is left to a [`burst`](super::burst).
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Pipeline;
+use super::burst::Bursts;
 
 /// How soon a due retry or an expired lease is seen.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -15,10 +16,13 @@ pub(super) async fn run(pipeline: Pipeline) {
     let stopping = pipeline.parts.life.stopping().clone();
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut bursts = Bursts::default();
     loop {
         tokio::select! {
             () = stopping.cancelled() => return,
-            _ = ticks.tick() => {}
+            _ = ticks.tick() => if pipeline.signals.waiting.load(Ordering::Acquire) {
+                bursts.look(&pipeline).await;
+            },
             () = pipeline.signals.wake.notified() => {}
         }
         claim(&pipeline).await;
@@ -26,7 +30,10 @@ pub(super) async fn run(pipeline: Pipeline) {
 }
 
 async fn claim(pipeline: &Pipeline) {
-    let free = pipeline.permits.available_permits();
+    let free = pipeline
+        .permits
+        .available_permits()
+        .min(pipeline.reads_left());
     let surveys = pipeline.parts.surveys.ids();
     let Ok(limit) = u32::try_from(free) else {
         return;

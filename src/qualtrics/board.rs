@@ -22,6 +22,8 @@ pub struct Share {
 pub struct Figures {
     /// Single reads that may be sent at once.
     pub calls_left: u32,
+    /// Single reads that 60 seconds may hold, of this instance.
+    pub per_minute: u32,
     /// Single reads that the last 60 seconds hold.
     pub reads_in_window: u32,
     /// Asks for single responses that wait for their turn.

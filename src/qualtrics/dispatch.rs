@@ -212,9 +212,11 @@ impl Dispatcher {
         let reads_in_window = lane.limiter.occupied();
         let waiting = lane.queue.waiting();
         let paused_until = lane.limiter.paused_until();
+        let per_minute = self.wishes.borrow().quota(self.requests_per_minute);
         self.metrics.qualtrics_calls_left(calls_left);
         self.figures.send_modify(|figures| {
             figures.calls_left = calls_left;
+            figures.per_minute = per_minute;
             figures.reads_in_window = reads_in_window;
             figures.waiting = waiting;
             figures.paused_until = paused_until;

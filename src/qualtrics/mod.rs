@@ -113,7 +113,11 @@ impl Qualtrics {
             asks,
             places: Arc::new(Places::new()),
             wishes: Arc::new(watch::Sender::new(Wishes::default())),
-            figures: Arc::new(watch::Sender::new(Figures::default())),
+            figures: Arc::new(watch::Sender::new(Figures {
+                calls_left: u32::MAX,
+                per_minute: u32::MAX,
+                ..Figures::default()
+            })),
         }
     }
 

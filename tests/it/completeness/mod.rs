@@ -1,4 +1,5 @@
 //! Complete: backfill, bursts, reconcile, silence, erasure.
 
 mod backfill;
+mod burst;
 mod support;
