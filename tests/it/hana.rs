@@ -11,6 +11,7 @@ use ingester_core::inbox::{Acceptance, Finished, Lease, Outcome};
 use ingester_core::row::{Cell, ColumnType};
 use ingester_core::sql::{Statement, inbox};
 use qualtrics_ingester::config::{self, Certificate};
+use qualtrics_ingester::lifecycle::Lifecycle;
 use qualtrics_ingester::store::{LeaseWish, Role, Store, StoreError};
 use qualtrics_ingester::telemetry::metrics::Metrics;
 
@@ -723,4 +724,41 @@ async fn every_statement_is_one_that_the_database_takes() {
         }
     }
     assert!(refused.is_empty(), "{}", refused.join("\n"));
+}
+
+#[tokio::test]
+async fn leases_survive_a_database_that_takes_two_seconds_a_statement() {
+    let hana = TestHana::start().await;
+    let store = warm(&hana).await;
+    let lease = leased(&store, "R_1").await;
+    // Statements of every lane are prepared before it gets slow.
+    store.renew(vec![lease.fence()]).await.unwrap();
+    hana.server
+        .faults()
+        .add(Fault::slow(Duration::from_secs(2)));
+
+    let begun = Instant::now();
+    let life = Lifecycle::new();
+    let mut accepting = Vec::new();
+    while begun.elapsed() < Duration::from_secs(14) {
+        // Callbacks and rows keep the other lanes busy meanwhile.
+        let busy = store.clone();
+        let response = format!("R_busy{}", accepting.len());
+        accepting.push(life.spawn("busy", async move {
+            let lease = leased(&busy, &response).await;
+            busy.finish(&lease, row(&response, "fine")).await
+        }));
+        assert_eq!(store.renew(vec![lease.fence()]).await.unwrap(), []);
+        tokio::time::sleep(Duration::from_secs(3)).await;
+    }
+
+    hana.server.faults().clear();
+    let finished = store.finish(&lease, row("R_1", "fine")).await.unwrap();
+    assert!(matches!(finished, Finished::Committed(_)));
+    for accepted in accepting {
+        assert!(matches!(
+            accepted.await.unwrap(),
+            Ok(Finished::Committed(_))
+        ));
+    }
 }

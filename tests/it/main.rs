@@ -13,6 +13,7 @@ mod crash;
 mod events;
 mod fixtures;
 mod hana;
+mod hana_service;
 mod hana_support;
 mod identity;
 mod odata;

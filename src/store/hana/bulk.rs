@@ -120,19 +120,21 @@ impl Lane {
         ran.pop().unwrap_or_else(|| Err(unanswered()))
     }
 
-    /// Runs statements, looks what came of them, and takes everything back. Definitions have no place among them: HANA
-    /// commits those.
+    /// Runs statements, looks what came of them, and takes everything back. HANA commits definitions, so a table among
+    /// them is one that ends with its connection, and the connection is given up.
     pub(super) async fn rehearse(
         &mut self,
         statements: &[Statement],
         look: &Statement,
         kinds: &[ColumnType],
     ) -> Result<Vec<Box<[Cell]>>, StoreError> {
-        take_back(self, async |transaction| {
+        let seen = take_back(self, async |transaction| {
             run_all(transaction, statements).await?;
             transaction.query(0, look, kinds).await
         })
-        .await
+        .await;
+        self.disconnect();
+        seen
     }
 }
 

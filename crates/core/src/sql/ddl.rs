@@ -121,10 +121,28 @@ impl OwnTable {
 /// `CREATE TABLE` for a survey.
 #[must_use]
 pub fn create_table(dialect: Dialect, table: &Table) -> Statement {
-    let mut statement = Statement::new(match dialect {
-        Dialect::Sqlite => "CREATE TABLE IF NOT EXISTS ",
-        Dialect::Hana => "CREATE COLUMN TABLE ",
-    });
+    create(
+        match dialect {
+            Dialect::Sqlite => "CREATE TABLE IF NOT EXISTS ",
+            Dialect::Hana => "CREATE COLUMN TABLE ",
+        },
+        dialect,
+        table,
+    )
+}
+
+/// A table to try things with. HANA commits every definition, so there it is one that ends with its connection, and its
+/// name begins with `#`; SQLite takes it back with the transaction.
+#[must_use]
+pub fn create_trial_table(dialect: Dialect, table: &Table) -> Statement {
+    match dialect {
+        Dialect::Sqlite => create_table(dialect, table),
+        Dialect::Hana => create("CREATE LOCAL TEMPORARY COLUMN TABLE ", dialect, table),
+    }
+}
+
+fn create(head: &'static str, dialect: Dialect, table: &Table) -> Statement {
+    let mut statement = Statement::new(head);
     statement.table(dialect, &table.name).push(" (");
     for column in &table.columns {
         column_definition(&mut statement, column);
