@@ -66,11 +66,6 @@ pub enum ServiceError {
         "time_zone of [odata] is {0}, which is no time zone: write an IANA name, for example Europe/Berlin"
     )]
     TimeZone(String),
-    /// The database is of a kind that this build does not have.
-    #[error(
-        "INGESTER_DATABASE_URL names HANA, which this version can't speak yet: use sqlite:<path>"
-    )]
-    Database,
 }
 
 /// A service that listens and is not yet serving.
@@ -208,11 +203,11 @@ async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Servic
 /// Opens the configured database.
 ///
 /// # Errors
-/// If another `serve` holds it, or it is of a kind that we can't speak.
+/// If another `serve` holds it, or its settings can't be used.
 pub fn open(config: &Config, role: Role, metrics: &Metrics) -> Result<Store, ServiceError> {
     match &config.database {
         Database::Sqlite(path) => Ok(Store::open_sqlite(path.clone(), role, metrics.clone())?),
-        Database::Hana(_) => Err(ServiceError::Database),
+        Database::Hana(settings) => Ok(Store::open_hana(settings.clone(), role, metrics.clone())?),
     }
 }
 

@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 
 use super::{BUSY_TIMEOUT, cells, functions, value};
 use crate::store::error::StoreError;
+use crate::store::limits::Limits;
 use crate::store::stream::{self, Cells, RowSender, RowStream, Sent};
 use crate::store::{Reader, Select};
 use crate::telemetry::metrics::Metrics;
@@ -23,39 +24,6 @@ const CHUNK_ROWS: usize = 256;
 const STATEMENTS_CACHED: usize = 32;
 /// Virtual machine steps between two looks at the deadline.
 const STEPS_BETWEEN_LOOKS: i32 = 20_000;
-
-/// Limits of a read.
-#[derive(Debug, Clone, Copy)]
-struct Limits {
-    /// How long it may wait for a connection.
-    queue: Duration,
-    /// How long the database may work on it.
-    work: Duration,
-    /// How long it waits for whoever asked to take some rows.
-    stall: Duration,
-    /// How long it may hold its connection, whoever is slow.
-    whole: Duration,
-}
-
-impl Reader {
-    fn limits(self) -> Limits {
-        let seconds = Duration::from_secs;
-        match self {
-            Self::Service => Limits {
-                queue: seconds(30),
-                work: seconds(30),
-                stall: seconds(30),
-                whole: seconds(300),
-            },
-            Self::Viewer => Limits {
-                queue: seconds(5),
-                work: seconds(15),
-                stall: seconds(10),
-                whole: seconds(300),
-            },
-        }
-    }
-}
 
 #[derive(Debug)]
 pub(in crate::store) struct Readers {
