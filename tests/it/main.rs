@@ -11,5 +11,6 @@ mod access;
 mod events;
 mod identity;
 mod odata;
+mod reads;
 mod store;
 mod support;
