@@ -5,6 +5,7 @@
 //! callbacks stopped; `keeper` runs these in `serve`; `erase` removes. What they find stands in [`status`].
 
 pub mod backfill;
+pub mod erase;
 mod error;
 pub mod fingerprint;
 pub mod history;

@@ -2,5 +2,7 @@
 
 mod backfill;
 mod burst;
+mod erase;
 mod reconcile;
+mod silence;
 mod support;
