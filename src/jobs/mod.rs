@@ -65,6 +65,7 @@ pub struct Jobs {
     pub status: Status,
     /// Wakes the reconciling of `serve`.
     soon: Arc<Notify>,
+    held: runs::Held,
 }
 
 impl Jobs {
@@ -81,6 +82,7 @@ impl Jobs {
         Self {
             status: Status::new(events, metrics.clone()),
             soon: Arc::default(),
+            held: runs::Held::default(),
             store,
             surveys,
             qualtrics,

@@ -4,5 +4,6 @@ mod backfill;
 mod burst;
 mod erase;
 mod reconcile;
+mod scheduler;
 mod silence;
 mod support;
