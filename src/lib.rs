@@ -2,6 +2,7 @@
 //! ARCHITECTURE.md has the picture, the way of one event, and who may import whom.
 
 pub mod bulk;
+pub mod cards;
 pub mod changes;
 pub mod cli;
 pub mod config;
@@ -9,6 +10,7 @@ pub mod http;
 pub mod identity;
 pub mod jobs;
 pub mod lifecycle;
+pub mod model;
 pub mod pipeline;
 pub mod qualtrics;
 pub mod service;

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use ingester_core::access::{AccessError, AccessRules, EmailTrust};
 use ingester_core::callback::{SharedKeys, Signing};
 use ingester_core::mapping::PseudonymKey;
+use jiff::tz::TimeZone;
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use crate::changes::Changes;
-use crate::config::{Config, Database, Webhook};
+use crate::config::{Auth, Config, Database, Webhook};
 use crate::http::{self, App};
 use crate::identity::{ClientError, Identity, IdentityError};
 use crate::jobs::instances::Announcer;
@@ -21,6 +23,7 @@ use crate::jobs::silence::Watch;
 use crate::jobs::subscriptions::{Subscriptions, Wish};
 use crate::jobs::{self, Jobs, housekeeping};
 use crate::lifecycle::{DRAIN_DEADLINE, Lifecycle};
+use crate::model::Models;
 use crate::pipeline::{Parts, Pipeline};
 use crate::qualtrics::{Qualtrics, QualtricsError};
 use crate::store::{Role, Store, StoreError};
@@ -56,11 +59,14 @@ pub enum ServiceError {
     /// The key for pseudonyms is too short.
     #[error("PSEUDONYM_KEY: {0}")]
     PseudonymKey(#[from] ingester_core::mapping::PseudonymKeyError),
-    /// The database is of a kind that this build does not have.
+    /// The access rules contradict the other settings.
+    #[error("{0}")]
+    Access(#[from] AccessError),
+    /// There is no such time zone.
     #[error(
-        "INGESTER_DATABASE_URL names HANA, which this version can't speak yet: use sqlite:<path>"
+        "time_zone of [odata] is {0}, which is no time zone: write an IANA name, for example Europe/Berlin"
     )]
-    Database,
+    TimeZone(String),
 }
 
 /// A service that listens and is not yet serving.
@@ -78,16 +84,15 @@ impl Service {
     /// If the address or the database is taken, or the configuration can't be used.
     pub async fn build(config: Config, life: Lifecycle) -> Result<Self, ServiceError> {
         let metrics = Metrics::new();
-        let address = config.listen;
-        let listener = TcpListener::bind(address)
-            .await
-            .map_err(|source| ServiceError::Listen { address, source })?;
-        let addr = listener
-            .local_addr()
-            .map_err(|source| ServiceError::Listen { address, source })?;
+        let (listener, addr) = listen(config.listen).await?;
         let store = open(&config, Role::Service, &metrics)?;
         let qualtrics = Qualtrics::start(&config.qualtrics, metrics.clone(), &life)?;
         let surveys = surveys(&config, store.clone(), qualtrics.clone(), metrics.clone())?;
+        let time_zone = TimeZone::get(&config.odata.time_zone)
+            .map_err(|_| ServiceError::TimeZone(config.odata.time_zone.clone()))?;
+        let models = Models::new(surveys.clone(), time_zone);
+        let identity = Identity::new(&config.auth, &life)?;
+        let access = Arc::new(access_rules(&config)?);
         let changes = Changes::default();
         let pipeline = Pipeline::start(Parts {
             store: store.clone(),
@@ -100,6 +105,10 @@ impl Service {
         life.spawn_part(
             "housekeeping",
             housekeeping::run(store.clone(), config.inbox_retention, life.clone()),
+        );
+        life.spawn_part(
+            "changes",
+            changes.clone().follow(store.clone(), life.clone()),
         );
         life.spawn("definitions", prepare(surveys.clone()));
         let subscriptions = start_subscriptions(&config, &store, &qualtrics, &metrics, &life)?;
@@ -122,7 +131,9 @@ impl Service {
             qualtrics,
             pipeline,
             changes,
-            identity: Identity::new(&config.auth, &life)?,
+            models,
+            identity,
+            access,
             reports: http::reports(&config)?,
             jobs,
             metrics,
@@ -183,15 +194,36 @@ impl Service {
     }
 }
 
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServiceError> {
+    let listen = |source| ServiceError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(listen)?;
+    let addr = listener.local_addr().map_err(listen)?;
+    Ok((listener, addr))
+}
+
 /// Opens the configured database.
 ///
 /// # Errors
-/// If another `serve` holds it, or it is of a kind that we can't speak.
+/// If another `serve` holds it, or its settings can't be used.
 pub fn open(config: &Config, role: Role, metrics: &Metrics) -> Result<Store, ServiceError> {
     match &config.database {
         Database::Sqlite(path) => Ok(Store::open_sqlite(path.clone(), role, metrics.clone())?),
-        Database::Hana(_) => Err(ServiceError::Database),
+        Database::Hana(settings) => Ok(Store::open_hana(settings.clone(), role, metrics.clone())?),
     }
+}
+
+/// Who sees which rows. With `AUTH=none` nobody is asked who they are, so that no rule could tell one viewer from
+/// another: everybody who reaches the service, which is on loopback then, sees everything.
+///
+/// # Errors
+/// If a rule can't be kept.
+pub fn access_rules(config: &Config) -> Result<AccessRules, AccessError> {
+    let trust = match &config.auth {
+        Auth::None => return Ok(AccessRules::open()),
+        Auth::Xsuaa(_) => EmailTrust::Origins(config.email_origins.clone()),
+        Auth::Closed | Auth::Ias(_) | Auth::Oidc(_) => EmailTrust::Verified,
+    };
+    AccessRules::new(config.access.clone(), trust)
 }
 
 /// The parts of jobs that a command runs, beside `serve` or without it.

@@ -13,92 +13,27 @@ use ingester_core::inbox::{self, Outcome, RawDocument, Reason};
 use ingester_core::mapping::{
     CodebookEntry, ColumnMap, MapNote, MapOptions, Mapped, PseudonymKey, ResponseDocument,
 };
-use ingester_core::row::{Cell, Column, ColumnName, ColumnType, Row, Table};
+use ingester_core::row::{Cell, ColumnName, ColumnType, Row, Table};
 use ingester_core::sql::{self, Dialect};
-use ingester_core::survey::{DefinitionAnswers, DefinitionError, SurveyDefinition};
+use ingester_core::survey::SurveyDefinition;
 use ingester_core::time::Timestamp;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::config;
-use crate::qualtrics::{Qualtrics, QualtricsError};
-use crate::store::{ExistingColumn, Store, StoreError};
+use crate::qualtrics::Qualtrics;
+use crate::store::{Store, StoreError};
 use crate::telemetry::metrics::Metrics;
+
+mod error;
+mod fit;
+
+pub use error::SurveyError;
 
 /// Unknown keys ask for the definition again, but not more often than this.
 const REFRESH_AT_MOST_EVERY: Duration = Duration::from_secs(60);
 /// Who waited for a definition that could not be had does not ask again at once.
 const FAILURE_REMEMBERED: Duration = Duration::from_secs(2);
-
-/// Why a survey's responses can't become rows now.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum SurveyError {
-    /// Not in the configuration.
-    #[error("the survey is not configured: add a [[survey]] with its id to ingester.toml")]
-    NotConfigured,
-    /// Qualtrics does not show the definition.
-    #[error("the survey's definition can't be had: {0}")]
-    Unavailable(Arc<QualtricsError>),
-    /// What Qualtrics shows is no definition, or a setting names what it does not have.
-    #[error("{0}")]
-    Definition(Arc<DefinitionError>),
-    /// The database can't be asked, or refuses the table.
-    #[error("{0}")]
-    Store(StoreError),
-    /// The table is there, but rows can't be written to it under their key.
-    #[error(
-        "table {table} has no primary key RESPONSEID: add it, or name another table for survey {survey}"
-    )]
-    NoKey {
-        /// The survey.
-        survey: SurveyId,
-        /// Its table.
-        table: String,
-    },
-    /// The schema belongs to another brand's deployment.
-    #[error(
-        "the database holds surveys of brand {kept}, not of {found}: give this deployment a schema of its own"
-    )]
-    OtherBrand {
-        /// As it is kept.
-        kept: String,
-        /// As Qualtrics says.
-        found: String,
-    },
-}
-
-impl SurveyError {
-    /// Stable code for dead letters, logs and `--output json`.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::NotConfigured => "survey-not-configured",
-            Self::Unavailable(_) => "definition-unavailable",
-            Self::Definition(_) => "definition-unreadable",
-            Self::Store(error) => error.code(),
-            Self::NoKey { .. } => "table-without-key",
-            Self::OtherBrand { .. } => "other-brand",
-        }
-    }
-}
-
-impl From<StoreError> for SurveyError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl From<QualtricsError> for SurveyError {
-    fn from(error: QualtricsError) -> Self {
-        Self::Unavailable(Arc::new(error))
-    }
-}
-
-impl From<DefinitionError> for SurveyError {
-    fn from(error: DefinitionError) -> Self {
-        Self::Definition(Arc::new(error))
-    }
-}
 
 /// The configured surveys. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -370,191 +305,6 @@ impl Surveys {
         }
     }
 
-    async fn kept(&self, survey: &SurveyId) -> Result<Option<SurveyDefinition>, SurveyError> {
-        const KINDS: [ColumnType; 3] = [
-            ColumnType::NVarchar(100),
-            ColumnType::NClob,
-            ColumnType::NVarchar(64),
-        ];
-        let rows = self
-            .0
-            .store
-            .rows(sql::surveys::definition(survey), &KINDS)
-            .await?;
-        Ok(match rows.first().map(|row| &**row) {
-            // What a former version kept and this one can't read is fetched again.
-            Some([_, Cell::Text(definition), _]) => SurveyDefinition::from_json(definition).ok(),
-            _ => None,
-        })
-    }
-
-    async fn fetch(
-        &self,
-        survey: &Survey,
-        loading: &mut Loading,
-    ) -> Result<Arc<CompiledSurvey>, SurveyError> {
-        let bodies = self.0.qualtrics.definition(&survey.settings.id).await?;
-        let answers = DefinitionAnswers {
-            response_schema: bodies.response_schema.as_deref(),
-            survey: bodies.survey.as_deref(),
-            survey_definition: bodies.survey_definition.as_deref(),
-        };
-        let definition = SurveyDefinition::from_answers(&survey.settings.id, &answers)?;
-        self.fit(survey, definition, loading).await
-    }
-
-    /// Compiles a definition, makes or reads the table, and keeps both.
-    async fn fit(
-        &self,
-        survey: &Survey,
-        definition: SurveyDefinition,
-        loading: &mut Loading,
-    ) -> Result<Arc<CompiledSurvey>, SurveyError> {
-        let settings = &survey.settings;
-        self.check_brand(&definition).await?;
-        let assigned = codebook(&self.0.store, &settings.id).await?;
-        let (wanted, notes) = ColumnMap::compile(&definition, &map_options(settings), &assigned)?;
-        for note in &notes {
-            tracing::info!(survey = %settings.id, "{note}");
-        }
-        let (map, missing) = self.table(settings, &wanted).await?;
-        let version = definition.version();
-        self.keep(settings, &definition, &version, &wanted).await?;
-        if !missing.is_empty() && loading.reported != missing {
-            let names: Vec<_> = missing.iter().map(ToString::to_string).collect();
-            tracing::warn!(survey = %settings.id, "table {} lacks columns of survey {}, which are left out: {}; `schema apply` adds them", settings.table, settings.id, names.join(", "));
-        }
-        loading.reported.clone_from(&missing);
-        loading.failed = None;
-        let compiled = Arc::new(CompiledSurvey {
-            settings: settings.clone(),
-            table: Arc::new(map.table().clone()),
-            definition,
-            version,
-            map,
-            missing,
-            notes,
-            pseudonym_key: self.0.pseudonym_key.clone(),
-            dialect: self.0.store.dialect(),
-        });
-        *survey
-            .compiled
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = Some(compiled.clone());
-        Ok(compiled)
-    }
-
-    async fn check_brand(&self, definition: &SurveyDefinition) -> Result<(), SurveyError> {
-        let Some(found) = definition.brand_id() else {
-            return Ok(());
-        };
-        for kept in brands(&self.0.store).await? {
-            if kept != found {
-                return Err(SurveyError::OtherBrand {
-                    kept,
-                    found: found.to_owned(),
-                });
-            }
-        }
-        Ok(())
-    }
-
-    /// The map as the table lets it be: created if it is missing, with new columns where it may evolve.
-    async fn table(
-        &self,
-        settings: &config::Survey,
-        wanted: &ColumnMap,
-    ) -> Result<(ColumnMap, Vec<ColumnName>), SurveyError> {
-        let store = &self.0.store;
-        let Some(existing) = store.table_columns(&settings.table).await? else {
-            store.create_table(wanted.table()).await?;
-            store
-                .run(vec![sql::runs::put_once(
-                    CREATED,
-                    settings.id.as_ref(),
-                    "created",
-                )])
-                .await?;
-            tracing::info!(survey = %settings.id, "created table {}", settings.table);
-            return Ok((wanted.clone(), Vec::new()));
-        };
-        check_key(settings, &existing)?;
-        let columns: Vec<Column> = existing
-            .into_iter()
-            .map(|existing| existing.column)
-            .collect();
-        let (map, missing) = wanted.conform(&columns);
-        if missing.is_empty() || !self.evolves(settings).await? {
-            return Ok((map, missing));
-        }
-        let added: Vec<_> = wanted
-            .table()
-            .columns
-            .iter()
-            .filter(|column| missing.contains(&column.name))
-            .collect();
-        let statements = added
-            .iter()
-            .map(|column| sql::ddl::add_column(store.dialect(), &settings.table, column));
-        store.run(statements.collect()).await?;
-        for column in added {
-            tracing::info!(survey = %settings.id, "added column {} to {}", column.name, settings.table);
-        }
-        let existing = store
-            .table_columns(&settings.table)
-            .await?
-            .unwrap_or_default();
-        let columns: Vec<Column> = existing
-            .into_iter()
-            .map(|existing| existing.column)
-            .collect();
-        Ok(wanted.conform(&columns))
-    }
-
-    /// New questions become columns where the configuration says so, by default only in tables that we created.
-    async fn evolves(&self, settings: &config::Survey) -> Result<bool, SurveyError> {
-        const KINDS: [ColumnType; 1] = [ColumnType::NVarchar(60)];
-        if let Some(evolve) = settings.evolve {
-            return Ok(evolve);
-        }
-        let created = self.0.store.rows(sql::runs::list(CREATED), &KINDS).await?;
-        Ok(created
-            .iter()
-            .any(|row| matches!(&**row, [Cell::Text(survey)] if survey == settings.id.as_ref())))
-    }
-
-    async fn keep(
-        &self,
-        settings: &config::Survey,
-        definition: &SurveyDefinition,
-        version: &str,
-        map: &ColumnMap,
-    ) -> Result<(), SurveyError> {
-        let mut statements = vec![
-            sql::surveys::ensure(&settings.id),
-            sql::surveys::define(
-                &settings.id,
-                definition.brand_id(),
-                &definition.to_json(),
-                version,
-            ),
-        ];
-        statements.extend(map.codebook().iter().map(|entry| {
-            let question = sql::surveys::Question {
-                column: entry.column.to_string(),
-                property: entry.property.clone(),
-                tag: entry.tag.clone(),
-                key: entry.question_key(),
-                text: entry.text.clone(),
-                kind: entry.kind.clone(),
-                choices: entry.choices_json(),
-            };
-            sql::surveys::put_question(&settings.id, &question)
-        }));
-        self.0.store.run(statements).await?;
-        Ok(())
-    }
-
     /// Counts what a document's digest is worth noticing.
     pub fn count(&self, survey: &SurveyId, digested: &Digested) {
         let number = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
@@ -576,26 +326,12 @@ impl Surveys {
     }
 }
 
-/// The job under which `QUALTRICS_RUNS` notes that a survey's table was created by us.
-const CREATED: &str = "table";
-
 impl Survey {
     fn known(&self) -> Option<Arc<CompiledSurvey>> {
         self.compiled
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
-    }
-}
-
-fn check_key(settings: &config::Survey, existing: &[ExistingColumn]) -> Result<(), SurveyError> {
-    let keys: Vec<_> = existing.iter().filter(|column| column.key).collect();
-    match keys[..] {
-        [key] if key.column.name.as_ref() == ColumnName::RESPONSE_ID => Ok(()),
-        _ => Err(SurveyError::NoKey {
-            survey: settings.id.clone(),
-            table: settings.table.to_string(),
-        }),
     }
 }
 
@@ -647,18 +383,6 @@ pub async fn codebook(store: &Store, survey: &SurveyId) -> Result<Vec<CodebookEn
                 &text(choices),
             )
             .ok(),
-            _ => None,
-        })
-        .collect())
-}
-
-async fn brands(store: &Store) -> Result<Vec<String>, StoreError> {
-    const KINDS: [ColumnType; 2] = [ColumnType::NVarchar(18), ColumnType::NVarchar(100)];
-    let rows = store.rows(sql::surveys::list(), &KINDS).await?;
-    Ok(rows
-        .iter()
-        .filter_map(|row| match &**row {
-            [_, Cell::Text(brand)] => Some(brand.clone()),
             _ => None,
         })
         .collect())

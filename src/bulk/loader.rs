@@ -183,8 +183,8 @@ impl Loader {
                     .event_became_row(lease.event(), &change, recorded_at);
                 rows += 1;
             }
-            self.changes.publish(change);
         }
+        self.changes.publish();
         for _ in rows..leases.len() {
             self.metrics.event(EventOutcome::Skipped);
         }

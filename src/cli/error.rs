@@ -86,10 +86,11 @@ impl From<ServiceError> for CliError {
     fn from(error: ServiceError) -> Self {
         match error {
             ServiceError::PseudonymKey(_)
-            | ServiceError::Database
-            | ServiceError::Identity(_)
+            | ServiceError::Access(_)
+            | ServiceError::TimeZone(_)
             | ServiceError::JobScheduler(_)
             | ServiceError::Listen { .. } => Self::Usage(error.to_string()),
+            ServiceError::Identity(error) => Self::Failed(error.to_string()),
             ServiceError::Store(error) => error.into(),
             ServiceError::Qualtrics(error) => error.into(),
         }

@@ -1,6 +1,8 @@
 //! One file per command: arguments, one call, print.
 
+mod access;
 mod backfill;
+mod cards;
 mod check;
 mod demo;
 mod erase;
@@ -94,8 +96,12 @@ enum Command {
     Link(link::Link),
     /// Manages the event subscriptions by which Qualtrics calls this service.
     Subscription(subscription::Subscription),
+    /// Lists, prints and packs the cards for SAP Build Work Zone.
+    Cards(cards::Cards),
     /// Shows how a running service does, as it goes.
     Top(top::Top),
+    /// Shows why somebody sees what they see.
+    Access(access::Access),
     /// Prints shell completions.
     #[command(
         after_help = "Example:\n  qualtrics-ingester completions bash > /etc/bash_completion.d/qualtrics-ingester"
@@ -167,8 +173,10 @@ impl Cli {
                     Command::Survey(survey) => survey.run(&globals).await,
                     Command::Schema(schema) => schema.run(&globals).await,
                     Command::Inbox(inbox) => inbox.run(&globals).await,
+                    Command::Cards(cards) => cards.run(&globals).await,
                     Command::Link(link) => link.run(&globals).await,
                     Command::Subscription(subscription) => subscription.run(&globals).await,
+                    Command::Access(access) => access.run(&globals).await,
                     Command::Completions { .. } | Command::Man => Ok(()),
                 }
             }),

@@ -1,11 +1,14 @@
 //! What several commands need: the settings, the store, the API, a survey as it is, and consent.
 
+use std::time::Duration;
+
 use ingester_core::id::SurveyId;
 use ingester_core::mapping::{ColumnMap, MapNote};
 use ingester_core::row::{Cell, Column, ColumnType};
 use ingester_core::sql::{self, Dialect};
 use ingester_core::survey::{DefinitionAnswers, SurveyDefinition};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::error::CliError;
 use super::{Globals, output, start_logging};
@@ -16,6 +19,9 @@ use crate::service;
 use crate::store::{ExistingColumn, Role, Store};
 use crate::surveys;
 use crate::telemetry::metrics::Metrics;
+
+/// How long a command waits for a database that somebody else holds.
+const BUSY_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The settings of a command. Its findings are on the screen, so the log is for what goes wrong.
 pub(super) fn config(globals: &Globals) -> Result<Config, CliError> {
@@ -34,8 +40,18 @@ pub(super) fn quiet(sources: &Sources) -> Result<Config, CliError> {
 /// The database, beside a running service, once it is open and its own tables are there.
 pub(super) async fn store(config: &Config) -> Result<Store, CliError> {
     let store = service::open(config, Role::Command, &Metrics::new())?;
-    store.run(Vec::new()).await?;
-    Ok(store)
+    let begun = Instant::now();
+    loop {
+        match store.run(Vec::new()).await {
+            Ok(_) => return Ok(store),
+            // Whoever closes a file as the last one holds it for an instant, and SQLite does not wait for that by itself.
+            // Source: SQLite, "Write-Ahead Logging", 9.
+            Err(error) if error.is_busy() && begun.elapsed() < BUSY_PATIENCE => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 /// The API; the error names the setting that is missing.

@@ -1,7 +1,7 @@
 //! `sandbox`: only the local stand-in for Qualtrics.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use qualtrics_sandbox::{Faults, Options, Survey};
 
@@ -22,6 +22,9 @@ pub(super) struct Sandbox {
     /// Surveys of your own: QSF files, or answers of GET /survey-definitions/{id}.
     #[arg(long = "survey-definition", value_name = "FILE")]
     survey_definitions: Vec<PathBuf>,
+    /// A folder of surveys, each a folder with survey-definition.json and responses/*.json.
+    #[arg(long, value_name = "FOLDER")]
+    fixtures: Option<PathBuf>,
 }
 
 impl Sandbox {
@@ -36,9 +39,27 @@ impl Sandbox {
                 .surveys
                 .push(Survey::load(path).map_err(|error| CliError::usage(error.to_string()))?);
         }
+        let mut documents = Vec::new();
+        for folder in self.fixtures.iter().flat_map(|folder| folders(folder)) {
+            let Ok(survey) = Survey::load(&folder.join("survey-definition.json")) else {
+                continue;
+            };
+            documents.push((survey.id().to_owned(), folder.join("responses")));
+            options.surveys.retain(|known| known.id() != survey.id());
+            options.surveys.push(survey);
+        }
         let sandbox = qualtrics_sandbox::Sandbox::bind(self.listen, options.clone())
             .await
             .map_err(|error| CliError::usage(error.to_string()))?;
+        let handle = sandbox.handle();
+        for (survey, responses) in &documents {
+            for file in folders(responses) {
+                // Some fixtures are no responses, on purpose; the sandbox has none of those.
+                if let Ok(document) = std::fs::read(file) {
+                    drop(handle.insert(survey, &document));
+                }
+            }
+        }
         let url = sandbox.base_url();
         output::line(format!("Qualtrics sandbox on {url}"));
         output::line(format!("  export QUALTRICS_BASE_URL={url}"));
@@ -56,4 +77,12 @@ impl Sandbox {
         sandbox.run(async { drop(signal().await) }).await;
         Ok(())
     }
+}
+
+/// What a folder holds, in order; nothing if it is no folder.
+fn folders(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut paths: Vec<_> = entries.map(|entry| entry.path()).collect();
+    paths.sort();
+    paths
 }

@@ -213,6 +213,13 @@ impl Config {
                 "there is no [[access]] rule: whoever signs in sees no rows",
             );
         }
+        if matches!(self.auth, Auth::None) && !self.access.is_empty() {
+            warn(
+                Setting::Auth,
+                "AUTH is none: nobody is asked who they are, the [[access]] rules are not applied, and whoever is on \
+                 this machine sees all rows",
+            );
+        }
         if self.ensure_subscriptions && self.subscription_key().is_err() {
             let text = "ENSURE_SUBSCRIPTIONS is true, but there is no QUALTRICS_SHARED_KEY to subscribe with";
             warn(Setting::EnsureSubscriptions, text);

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use ingester_core::callback::Refusal;
+use ingester_core::odata::QueryError;
 
 use crate::store::StoreError;
 
@@ -62,28 +63,52 @@ impl From<Refusal> for ApiError {
     }
 }
 
-impl From<&StoreError> for ApiError {
-    fn from(error: &StoreError) -> Self {
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            error.code(),
-            "the database can't answer now",
-        )
+impl From<StoreError> for ApiError {
+    /// What the database says is for the log: it may quote what is not the caller's to see.
+    fn from(error: StoreError) -> Self {
+        let message = if error.is_too_slow() {
+            "the answer takes too long: narrow it with $filter, or ask for fewer rows"
+        } else {
+            "the database can't answer now"
+        };
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, error.code(), message)
+    }
+}
+
+impl From<QueryError> for ApiError {
+    fn from(error: QueryError) -> Self {
+        let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST);
+        Self {
+            target: error.target().map(str::to_owned),
+            ..Self::new(status, error.code(), error.to_string())
+        }
+    }
+}
+
+impl ApiError {
+    /// The error as OData writes it. Source: OData JSON Format V4.01, 21.1.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        let mut error = serde_json::json!({ "code": self.code, "message": self.message });
+        if let (Some(target), Some(error)) = (&self.target, error.as_object_mut()) {
+            error.insert("target".to_owned(), target.as_str().into());
+        }
+        serde_json::json!({ "error": error })
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let mut error = serde_json::json!({ "code": self.code, "message": self.message });
-        if let (Some(target), Some(error)) = (self.target, error.as_object_mut()) {
-            error.insert("target".to_owned(), target.into());
-        }
-        let mut response =
-            (self.status, Json(serde_json::json!({ "error": error }))).into_response();
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, RETRY_AFTER);
+        let mut response = (self.status, Json(self.to_json())).into_response();
+        let headers = response.headers_mut();
+        match self.status {
+            StatusCode::SERVICE_UNAVAILABLE => {
+                headers.insert(header::RETRY_AFTER, RETRY_AFTER);
+            }
+            StatusCode::UNAUTHORIZED => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            _ => {}
         }
         response
     }

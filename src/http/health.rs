@@ -49,7 +49,7 @@ async fn ready(
         (false, false) => "starting",
     };
     let mut body = json!({ "status": word });
-    if metrics::may_look(&app, &headers)
+    if metrics::may_look(&app, &headers).await
         && let Some(body) = body.as_object_mut()
     {
         let figures = app.qualtrics.figures();

@@ -7,13 +7,14 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{HeaderMap, StatusCode, header};
+use ingester_core::callback::equal_in_constant_time;
 use ingester_core::row::{Cell, ColumnType};
 use ingester_core::sql;
 use secrecy::ExposeSecret as _;
 
-use super::App;
 use super::error::ApiError;
-use crate::config::Auth;
+use super::{App, auth};
+use crate::identity::ADMIN;
 use crate::lifecycle;
 use crate::store::StoreError;
 
@@ -24,30 +25,25 @@ pub(super) fn routes() -> Router<App> {
     Router::new().route("/metrics", get(scrape))
 }
 
-/// Whether the caller may see figures: everybody where there is no `AUTH`, else whoever has `METRICS_TOKEN`.
-pub(super) fn may_look(app: &App, headers: &HeaderMap) -> bool {
-    if matches!(app.config.auth, Auth::None) {
+/// Whether the caller may see figures: everybody where there is no `AUTH`, else whoever has `METRICS_TOKEN` or a token
+/// with the scope `Admin`.
+pub(super) async fn may_look(app: &App, headers: &HeaderMap) -> bool {
+    if let (Some(token), Some(shown)) = (&app.config.metrics_token, auth::bearer(headers))
+        && equal_in_constant_time(token.expose_secret().as_bytes(), shown.as_bytes())
+    {
         return true;
     }
-    let shown = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
-    match (&app.config.metrics_token, shown) {
-        (Some(token), Some(shown)) => {
-            ingester_core::callback::equal_in_constant_time(token.expose_secret().as_bytes(), shown)
-        }
-        _ => false,
-    }
+    auth::require_scope(app, headers, &[ADMIN]).await.is_ok()
 }
 
 async fn scrape(State(app): State<App>, headers: HeaderMap) -> Response {
-    if !may_look(&app, &headers) {
-        let error = ApiError::new(
+    if !may_look(&app, &headers).await {
+        return ApiError::new(
             StatusCode::UNAUTHORIZED,
             "unauthorized",
-            "/metrics needs METRICS_TOKEN as a bearer token",
-        );
-        return ([(header::WWW_AUTHENTICATE, "Bearer")], error).into_response();
+            "/metrics needs METRICS_TOKEN as a bearer token, or one with the scope Admin",
+        )
+        .into_response();
     }
     if let Err(error) = observe(&app).await {
         tracing::debug!(%error, "the inbox could not be counted for /metrics");

@@ -1,29 +1,42 @@
 //! Requests in, answers out: each handler makes one call of the parts behind it.
 
+pub mod auth;
+mod batch;
+mod body;
+pub(crate) mod cards;
+mod dashboard;
 pub mod error;
+mod events;
 mod health;
 mod jobs;
+mod layers;
+mod me;
 mod metrics;
+mod odata;
+mod openapi;
+mod page;
 mod request_id;
 pub mod server;
+mod surveys_set;
 mod webhook;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
-use axum::extract::Request;
-use axum::middleware::{self, Next};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use ingester_core::access::AccessRules;
 use ingester_core::callback::Signing;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::changes::Changes;
-use crate::config::Config;
+use crate::config::{Auth, Config};
 use crate::identity::Identity;
 use crate::jobs::Jobs;
 use crate::lifecycle::Lifecycle;
+use crate::model::Models;
 use crate::pipeline::Pipeline;
 use crate::qualtrics::Qualtrics;
 use crate::store::Store;
@@ -47,10 +60,14 @@ pub struct App {
     pub pipeline: Pipeline,
     /// Committed rows.
     pub changes: Changes,
+    /// What is served over OData.
+    pub models: Models,
+    /// Who checks tokens; nothing where none are.
+    pub identity: Option<Identity>,
+    /// Who sees which rows.
+    pub access: Arc<AccessRules>,
     /// Long work, and how complete the surveys are.
     pub jobs: Jobs,
-    /// Checks bearer tokens; nothing where none are checked.
-    pub identity: Option<Identity>,
     /// Reports runs to the bound job scheduler, if there is one.
     pub reports: Option<Reports>,
     /// What makes a callback trusted; nothing with `EVENTS=off`.
@@ -70,15 +87,20 @@ impl App {
 }
 
 /// All routes and layers. From outside in: the request's name first, so that everything after it can be found by it;
-/// the panic guard inside, so that even its answer has one.
+/// the panic guard inside, so that even its answer has one; compression around all answers but event streams.
 pub fn router(app: App) -> Router {
     let mut router = Router::new()
         .merge(health::routes())
         .merge(jobs::routes())
-        .merge(metrics::routes());
+        .merge(metrics::routes())
+        .merge(openapi::routes());
     if app.signing.is_some() {
         router = router.merge(webhook::routes());
     }
+    if !matches!(app.config.auth, Auth::Closed) {
+        router = router.merge(data(&app));
+    }
+    let policy = layers::Policy::new(&app.config.web);
     router
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
@@ -94,8 +116,24 @@ pub fn router(app: App) -> Router {
                 .into_response()
             },
         ))
-        .layer(middleware::from_fn(no_sniffing))
+        .layer(layers::compression())
+        .layer(middleware::from_fn_with_state(policy, layers::secure))
         .layer(middleware::from_fn(request_id::set))
+}
+
+/// The routes to rows. Each of them takes a `Viewer`; with `AUTH=closed` there is none of them.
+fn data(app: &App) -> Router<App> {
+    let routes = Router::new()
+        .merge(odata::routes())
+        .merge(events::routes())
+        .merge(me::routes())
+        .merge(dashboard::routes())
+        .merge(cards::routes());
+    let routes = routes.layer(middleware::from_fn(layers::time_out));
+    match layers::cross_origin(&app.config.web) {
+        Some(cross_origin) => routes.layer(cross_origin),
+        None => routes,
+    }
 }
 
 async fn not_found() -> ApiError {
@@ -112,14 +150,4 @@ async fn method_not_allowed() -> ApiError {
         "method-not-allowed",
         "this address does not take that method",
     )
-}
-
-/// What we send is what it says it is.
-async fn no_sniffing(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    response.headers_mut().insert(
-        http::header::X_CONTENT_TYPE_OPTIONS,
-        http::HeaderValue::from_static("nosniff"),
-    );
-    response
 }

@@ -3,7 +3,10 @@
 //! `axum::serve` sets no timer at all, so a silent connection would live for ever; this loop over hyper-util is what
 //! it leaves out.
 
+use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::Router;
@@ -11,8 +14,10 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::time::{Instant, Sleep};
 
 use crate::lifecycle::Lifecycle;
 
@@ -24,6 +29,8 @@ const FIRST_BYTE: Duration = Duration::from_secs(3);
 const HEAD: Duration = Duration::from_secs(15);
 /// Larger heads are refused: tokens of large role collections take some 16 KiB.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// How long a peer may take nothing of what is sent to it.
+const WRITE_STALL: Duration = Duration::from_secs(30);
 /// A pause after `accept` failed: out of descriptors is over only when somebody leaves.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -52,7 +59,7 @@ pub async fn serve(listener: TcpListener, router: Router, life: Lifecycle) {
                     .timer(TokioTimer::new())
                     .header_read_timeout(HEAD)
                     .max_buf_size(HEAD_BYTES_MAX)
-                    .serve_connection(TokioIo::new(stream), service);
+                    .serve_connection(TokioIo::new(Patient::new(stream)), service);
                 tokio::select! {
                     // What goes wrong on a connection is its peer's doing and its peer's to notice.
                     _ = watcher.watch(connection) => {}
@@ -83,5 +90,78 @@ async fn accept(
             tokio::time::sleep(ACCEPT_PAUSE).await;
             None
         }
+    }
+}
+
+/// A connection whose peer must take what is sent to it: one that stalls is cut, so that nothing waits for it for ever.
+struct Patient {
+    stream: TcpStream,
+    /// Until when the peer has to take something; nothing while it does.
+    stalled: Option<Pin<Box<Sleep>>>,
+}
+
+impl Patient {
+    fn new(stream: TcpStream) -> Self {
+        Self {
+            stream,
+            stalled: None,
+        }
+    }
+
+    fn watch(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let deadline = || Box::pin(tokio::time::sleep_until(Instant::now() + WRITE_STALL));
+        let stalled = self.stalled.get_or_insert_with(deadline);
+        ready!(stalled.as_mut().poll(context));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl AsyncRead for Patient {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Patient {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.watch(context, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.watch(context, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }

@@ -7,9 +7,7 @@ use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode, header};
-use http_body_util::BodyExt as _;
 use ingester_core::callback::{Callback, Form, Proof, Signing, TokenAccepted, Verdict};
 use ingester_core::inbox::Event;
 
@@ -21,10 +19,6 @@ use crate::telemetry::metrics::EventOutcome;
 
 /// Larger bodies are no callbacks.
 const BODY_BYTES_MAX: usize = 64 * 1024;
-/// How much of a larger one is read all the same, so that its sender sees why.
-const BODY_BYTES_DROPPED_MAX: usize = 1024 * 1024;
-/// How long a body may take to arrive.
-const BODY_DEADLINE: Duration = Duration::from_secs(5);
 /// A callback is answered within three seconds; what is not committed by then is 503, even if it turns out to be.
 const COMMIT_DEADLINE: Duration = Duration::from_millis(2_700);
 
@@ -46,7 +40,7 @@ async fn receive(
     let Some(signing) = app.signing.clone() else {
         return super::not_found().await.into_response();
     };
-    let body = match read(body).await {
+    let body = match super::body::read(body, BODY_BYTES_MAX).await {
         Ok(body) => body,
         Err(error) => return refuse(&app, error),
     };
@@ -60,53 +54,6 @@ async fn receive(
         Ok(Verdict::Ignored) => ignored(&app),
         Err(error) => refuse(&app, error),
     }
-}
-
-/// Reads a body of at most 64 KiB. A larger one is read on for a while and thrown away: a connection that is closed on
-/// unread bytes is reset, and its sender would never see the answer.
-async fn read(body: Body) -> Result<Bytes, ApiError> {
-    let reading = async {
-        let (mut body, mut read, mut dropped) = (body, BytesMut::new(), 0);
-        while let Some(frame) = body.frame().await {
-            let unreadable = |_| {
-                ApiError::new(
-                    StatusCode::BAD_REQUEST,
-                    "malformed",
-                    "the body could not be read",
-                )
-            };
-            let Ok(data) = frame.map_err(unreadable)?.into_data() else {
-                continue;
-            };
-            if dropped > 0 || read.len() + data.len() > BODY_BYTES_MAX {
-                dropped += read.len() + data.len();
-                read.clear();
-                if dropped > BODY_BYTES_DROPPED_MAX {
-                    break;
-                }
-            } else {
-                read.extend_from_slice(&data);
-            }
-        }
-        match dropped {
-            0 => Ok(read.freeze()),
-            _ => Err(ApiError::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "too-large",
-                "a callback has at most 64 KiB",
-            )),
-        }
-    };
-    let late = |_| {
-        ApiError::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "timeout",
-            "the body did not arrive within 5 seconds",
-        )
-    };
-    tokio::time::timeout(BODY_DEADLINE, reading)
-        .await
-        .map_err(late)?
 }
 
 /// Signed forms are for everybody; whoever shows the webhook token may send a form, JSON, or query fields.

@@ -11,7 +11,7 @@ const EVERY: Duration = Duration::from_secs(60);
 /// Events or changes removed at once.
 const BATCH: u32 = 500;
 /// How long the change log reaches back.
-const CHANGES_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+pub const CHANGES_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Runs until the shutdown starts.
 pub async fn run(store: Store, retention: Duration, life: Lifecycle) {

@@ -169,7 +169,7 @@ fn report(pipeline: &Pipeline, lease: &Lease, digested: &Digested, finished: Fin
             metrics.row_committed(survey, 1);
             metrics.event_became_row(event, &change, digested.recorded_at);
             tracing::debug!(%survey, %response, attempt, position = change.position, "row committed");
-            pipeline.parts.changes.publish(change);
+            pipeline.parts.changes.publish();
         }
         (Finished::LeaseLost, _) => metrics.event(EventOutcome::LeaseLost),
         (Finished::Superseded | Finished::Erased, _) => metrics.event(EventOutcome::Skipped),

@@ -10,9 +10,11 @@ pub struct StoreError {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     /// The writers' queue is full, or a deadline passed.
     Overloaded,
+    /// A read took longer than it may.
+    TooSlow,
     /// Another process holds a lock.
     Busy,
     /// The disk is full, or a quota reached.
@@ -23,6 +25,10 @@ enum Kind {
     Corrupt,
     /// The file or the user may only read.
     ReadOnly,
+    /// The database refuses user or password.
+    Denied,
+    /// The user lacks a right.
+    Privilege,
     /// No such table.
     MissingTable,
     /// No such column.
@@ -45,6 +51,7 @@ impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (what, mend) = match self.kind {
             Kind::Overloaded => ("the database does not keep up", "try again"),
+            Kind::TooSlow => ("the query takes too long", "ask for less"),
             Kind::Busy => (
                 "the database is locked by another process",
                 "end the long transaction there",
@@ -64,6 +71,14 @@ impl fmt::Display for StoreError {
             Kind::ReadOnly => (
                 "the database is read-only",
                 "give the service's user the right to write",
+            ),
+            Kind::Denied => (
+                "the database refuses the user",
+                "check user and password, and whether the user is locked",
+            ),
+            Kind::Privilege => (
+                "the database user lacks a right",
+                "let the owner of the schema grant it; `schema grants` prints how",
             ),
             Kind::MissingTable => ("a table is missing", "run `schema apply`"),
             Kind::MissingColumn => ("a column is missing", "run `schema apply`"),
@@ -89,7 +104,7 @@ impl fmt::Display for StoreError {
 }
 
 impl StoreError {
-    fn new(kind: Kind, detail: impl Into<String>) -> Self {
+    pub(super) fn new(kind: Kind, detail: impl Into<String>) -> Self {
         Self {
             kind,
             detail: detail.into(),
@@ -100,6 +115,12 @@ impl StoreError {
     #[must_use]
     pub fn overloaded() -> Self {
         Self::new(Kind::Overloaded, "")
+    }
+
+    /// A read took longer than it may.
+    #[must_use]
+    pub fn too_slow() -> Self {
+        Self::new(Kind::TooSlow, "")
     }
 
     /// The store has shut down.
@@ -134,11 +155,14 @@ impl StoreError {
     pub fn code(&self) -> &'static str {
         match self.kind {
             Kind::Overloaded => "database-overloaded",
+            Kind::TooSlow => "query-too-slow",
             Kind::Busy => "database-busy",
             Kind::Full => "database-full",
             Kind::Io => "database-io",
             Kind::Corrupt => "database-corrupt",
             Kind::ReadOnly => "database-read-only",
+            Kind::Denied => "database-denied",
+            Kind::Privilege => "privilege-missing",
             Kind::MissingTable => "table-missing",
             Kind::MissingColumn => "column-missing",
             Kind::Refused => "row-refused",
@@ -161,17 +185,20 @@ impl StoreError {
     pub fn concerns_one_write(&self) -> bool {
         match self.kind {
             Kind::Refused
+            | Kind::Privilege
             | Kind::MissingTable
             | Kind::MissingColumn
             | Kind::Other
             | Kind::Altered => true,
             Kind::Overloaded
+            | Kind::TooSlow
             | Kind::Busy
             | Kind::Full
             | Kind::Io
             | Kind::Corrupt
             | Kind::ReadOnly
             | Kind::Unavailable
+            | Kind::Denied
             | Kind::TakenByAnother
             | Kind::Closed => false,
         }
@@ -183,10 +210,22 @@ impl StoreError {
         matches!(self.kind, Kind::Io | Kind::Corrupt | Kind::Unavailable)
     }
 
+    /// Whether another process holds a lock at the moment.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.kind == Kind::Busy
+    }
+
     /// Whether a table is missing.
     #[must_use]
     pub fn is_missing_table(&self) -> bool {
         self.kind == Kind::MissingTable
+    }
+
+    /// Whether a read took longer than it may.
+    #[must_use]
+    pub fn is_too_slow(&self) -> bool {
+        self.kind == Kind::TooSlow
     }
 
     /// Whether another `serve` holds the file.

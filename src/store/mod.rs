@@ -7,30 +7,31 @@
 mod batch;
 mod bulk;
 pub mod error;
+mod hana;
+mod limits;
 pub mod sqlite;
+mod stream;
 mod write;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use ingester_core::id::{ResponseId, SurveyId};
 use ingester_core::inbox::{Acceptance, Event, Fence, Finished, Lease, Outcome, Owner};
-use ingester_core::row::{Cell, Column, ColumnType, Table, TableName};
+use ingester_core::row::{Cell, Column, ColumnName, ColumnType, Table, TableName};
 use ingester_core::sql::{self, Dialect, Statement};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::config;
 use crate::telemetry::metrics::Metrics;
 pub use bulk::{Backlog, KeptDocument, OpenEvent, OpenState, RunRow};
 pub use error::StoreError;
+pub use stream::{Cells, RowStream};
 use write::Write;
 pub use write::{Erased, LoadReport, Loaded};
 
 /// Room for a burst; when it is full, the database does not keep up and callers hear so.
 const WRITES_MAX: usize = 4096;
-
-/// How long a read may take.
-const READ_DEADLINE: Duration = Duration::from_secs(30);
 
 /// Who opens the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,11 +45,44 @@ pub enum Role {
 /// The database. Cheap to clone; the writers end when the last clone is dropped.
 #[derive(Debug, Clone)]
 pub struct Store {
-    writes: mpsc::Sender<Write>,
-    reads: Arc<sqlite::Readers>,
+    writes: Writes,
+    reads: Reads,
     health: Arc<Health>,
     owner: Owner,
     dialect: Dialect,
+}
+
+/// Where writes queue.
+#[derive(Debug, Clone)]
+enum Writes {
+    /// One writer.
+    Sqlite(mpsc::Sender<Write>),
+    /// A few, each with a connection.
+    Hana(hana::Lanes),
+}
+
+impl Writes {
+    fn of(&self, write: &Write) -> &mpsc::Sender<Write> {
+        match self {
+            Self::Sqlite(queue) => queue,
+            Self::Hana(lanes) => lanes.of(match write {
+                Write::Accept { .. } | Write::Claim { .. } => hana::Purpose::Accept,
+                Write::Finish { .. } => hana::Purpose::Finish,
+                Write::Renew { .. } | Write::Release { .. } => hana::Purpose::Lease,
+                Write::Load { .. }
+                | Write::Erase { .. }
+                | Write::Run { .. }
+                | Write::Rehearse { .. } => hana::Purpose::Bulk,
+            }),
+        }
+    }
+}
+
+/// Who reads.
+#[derive(Debug, Clone)]
+enum Reads {
+    Sqlite(Arc<sqlite::readers::Readers>),
+    Hana(Arc<hana::Readers>),
 }
 
 /// Whether events can be stored, as the writer last saw it.
@@ -73,8 +107,23 @@ impl Health {
     }
 }
 
-/// Rows of a read, in chunks. Dropping it ends the read.
-pub type RowStream = mpsc::Receiver<Result<Vec<Box<[Cell]>>, StoreError>>;
+/// Who reads. Viewers have connections and limits of their own, so that the service never waits for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    /// The service itself.
+    Service,
+    /// Somebody who asked over HTTP.
+    Viewer,
+}
+
+/// A statement that reads, and how its cells are read.
+#[derive(Debug)]
+pub struct Select {
+    /// The statement.
+    pub statement: Statement,
+    /// The types of its columns, in order.
+    pub kinds: Arc<[ColumnType]>,
+}
 
 impl Store {
     /// Opens a SQLite file, creating it and our own tables where they are missing.
@@ -95,11 +144,39 @@ impl Store {
             queue,
         })?;
         Ok(Self {
-            writes,
-            reads: Arc::new(sqlite::Readers::new(path, metrics)),
+            writes: Writes::Sqlite(writes),
+            reads: Reads::Sqlite(Arc::new(sqlite::readers::Readers::new(path, metrics))),
             health,
             owner,
             dialect: Dialect::Sqlite,
+        })
+    }
+
+    /// Opens HANA, creating our own tables where they are missing and the user may.
+    ///
+    /// # Errors
+    /// Only if the settings can't be used. A database that is away now may be there later: the store starts and says so
+    /// to whoever asks it.
+    pub fn open_hana(
+        settings: config::Hana,
+        role: Role,
+        metrics: Metrics,
+    ) -> Result<Self, StoreError> {
+        let owner = Owner::new(&uuid::Uuid::now_v7().to_string());
+        let health = Arc::new(Health::default());
+        let (lanes, readers) = hana::start(hana::Setup {
+            settings,
+            role,
+            owner: owner.clone(),
+            health: health.clone(),
+            metrics,
+        })?;
+        Ok(Self {
+            writes: Writes::Hana(lanes),
+            reads: Reads::Hana(Arc::new(readers)),
+            health,
+            owner,
+            dialect: Dialect::Hana,
         })
     }
 
@@ -126,8 +203,10 @@ impl Store {
         write: impl FnOnce(write::Reply<T>) -> Write,
     ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
+        let write = write(reply);
         self.writes
-            .try_send(write(reply))
+            .of(&write)
+            .try_send(write)
             .map_err(|error| match error {
                 mpsc::error::TrySendError::Full(_) => StoreError::overloaded(),
                 mpsc::error::TrySendError::Closed(_) => StoreError::closed(),
@@ -141,8 +220,10 @@ impl Store {
         write: impl FnOnce(write::Reply<T>) -> Write,
     ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
+        let write = write(reply);
         self.writes
-            .send(write(reply))
+            .of(&write)
+            .send(write)
             .await
             .map_err(|_| StoreError::closed())?;
         answer.await.unwrap_or_else(|_| Err(StoreError::closed()))
@@ -286,6 +367,22 @@ impl Store {
         .await
     }
 
+    /// Asks several things of one state of the database: a stream for each statement, to be read in their order. Where
+    /// one fails, those behind it end with its error.
+    ///
+    /// # Errors
+    /// If no reading connection is to be had. Faults of a statement come in its stream.
+    pub async fn snapshot(
+        &self,
+        reader: Reader,
+        selects: Vec<Select>,
+    ) -> Result<Vec<RowStream>, StoreError> {
+        match &self.reads {
+            Reads::Sqlite(readers) => readers.select(reader, selects).await,
+            Reads::Hana(readers) => readers.select(reader, selects).await,
+        }
+    }
+
     /// Asks; rows come in chunks while they are read.
     ///
     /// # Errors
@@ -295,7 +392,9 @@ impl Store {
         statement: Statement,
         kinds: Arc<[ColumnType]>,
     ) -> Result<RowStream, StoreError> {
-        self.reads.select(statement, kinds, READ_DEADLINE).await
+        let select = Select { statement, kinds };
+        let streams = self.snapshot(Reader::Service, vec![select]).await?;
+        streams.into_iter().next().ok_or_else(StoreError::closed)
     }
 
     /// Asks for few rows.
@@ -306,13 +405,8 @@ impl Store {
         &self,
         statement: Statement,
         kinds: &[ColumnType],
-    ) -> Result<Vec<Box<[Cell]>>, StoreError> {
-        let mut stream = self.select(statement, kinds.into()).await?;
-        let mut rows = Vec::new();
-        while let Some(chunk) = stream.recv().await {
-            rows.append(&mut chunk?);
-        }
-        Ok(rows)
+    ) -> Result<Vec<Cells>, StoreError> {
+        self.select(statement, kinds.into()).await?.all().await
     }
 
     /// The columns of a table as the database has them; nothing if there is no such table. Columns of types that no
@@ -360,15 +454,31 @@ impl Store {
     /// If the database does not let us.
     pub async fn create_table(&self, table: &Table) -> Result<(), StoreError> {
         let mut statements = vec![sql::ddl::create_table(self.dialect, table)];
-        if self.dialect == Dialect::Sqlite
-            && table
-                .columns
-                .iter()
-                .any(|column| column.name.as_ref() == "RECORDEDDATE")
-        {
-            statements.push(sql::ddl::create_recorded_date_index(&table.name));
+        statements.extend(self.indexes(table));
+        self.run(statements).await.map(drop)
+    }
+
+    /// Creates what makes reading a table of ours fast, where it is missing.
+    ///
+    /// # Errors
+    /// If the database does not let us.
+    pub async fn create_indexes(&self, table: &Table) -> Result<(), StoreError> {
+        let statements = self.indexes(table);
+        if statements.is_empty() {
+            return Ok(());
         }
         self.run(statements).await.map(drop)
+    }
+
+    fn indexes(&self, table: &Table) -> Vec<Statement> {
+        let has_date = table
+            .columns
+            .iter()
+            .any(|column| column.name.as_ref() == ColumnName::RECORDED_DATE);
+        match self.dialect {
+            Dialect::Sqlite if has_date => sql::recommended_indexes(&table.name),
+            Dialect::Sqlite | Dialect::Hana => Vec::new(),
+        }
     }
 }
 

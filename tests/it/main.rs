@@ -6,9 +6,18 @@
     reason = "tests and their helpers fail by panicking"
 )]
 
+mod access;
 mod commands;
 mod completeness;
 mod crash;
+mod events;
+mod fixtures;
+mod hana;
+mod hana_service;
+mod hana_support;
+mod identity;
+mod odata;
 mod process;
 mod store;
+mod support;
 mod webhook;

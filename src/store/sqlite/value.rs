@@ -28,6 +28,21 @@ impl ToSql for Bind<'_> {
     }
 }
 
+/// A row as cells of these types.
+///
+/// # Errors
+/// As [`cell`].
+pub(super) fn cells(
+    row: &rusqlite::Row<'_>,
+    kinds: &[ColumnType],
+) -> Result<Box<[Cell]>, StoreError> {
+    kinds
+        .iter()
+        .enumerate()
+        .map(|(index, kind)| cell(row.get_ref(index)?, *kind))
+        .collect()
+}
+
 /// A stored value as the cell of a column of this type.
 ///
 /// # Errors
@@ -48,7 +63,10 @@ pub(super) fn cell(value: ValueRef<'_>, kind: ColumnType) -> Result<Cell, StoreE
         (ValueRef::Integer(value), ColumnType::NVarchar(_) | ColumnType::NClob) => {
             Cell::Text(value.to_string())
         }
-        (ValueRef::Real(value), ColumnType::Double) => Cell::Double(value),
+        // What a query computes from whole numbers may be a fraction; what somebody else stored there may be one too.
+        (ValueRef::Real(value), ColumnType::Double | ColumnType::Integer | ColumnType::BigInt) => {
+            Cell::Double(value)
+        }
         (ValueRef::Real(value), ColumnType::Decimal { .. }) => {
             // The shortest text that reads back as this double is the decimal that was stored, up to 15 digits.
             Cell::Decimal(value.to_string().parse().map_err(|_| unexpected())?)

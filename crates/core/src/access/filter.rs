@@ -90,7 +90,8 @@ fn clauses(
 }
 
 /// The values with `$user.Name` replaced by the viewer's attribute; none if that is absent or empty.
-fn expanded(wanted: &[String], viewer: &Viewer) -> Option<Vec<String>> {
+#[must_use]
+pub fn expanded(wanted: &[String], viewer: &Viewer) -> Option<Vec<String>> {
     let mut texts = Vec::new();
     for text in wanted {
         match text.strip_prefix("$user.") {

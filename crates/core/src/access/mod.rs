@@ -9,7 +9,7 @@ mod rules;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use email::DomainError;
-pub use filter::{Clause, RowFilter};
+pub use filter::{Clause, RowFilter, expanded};
 pub use rules::{AccessError, AccessRules, EmailTrust, RuleVerdict, SelectorVerdict, Visible};
 
 /// Who asks, as far as access rules care. Made by `identity` from a verified token, never from anything else.

@@ -56,11 +56,8 @@ fn indexed() -> Service {
         })
         .collect();
     let service = service(&rows);
-    let (table, name) = (
-        "FEEDBACK".parse().unwrap(),
-        "FEEDBACK_RECORDED".parse().unwrap(),
-    );
-    for index in recommended_indexes(&table, &name) {
+    let table = "FEEDBACK".parse().unwrap();
+    for index in recommended_indexes(&table) {
         service.connection.execute_batch(index.text()).unwrap();
     }
     service.connection.execute_batch("ANALYZE").unwrap();

@@ -187,10 +187,10 @@ impl Builder<'_> {
 /// `RecordedDate` in `$filter`: the reader compares instants by this very expression, because a text with fewer digits
 /// and `Z` sorts wrong. The key needs none: it is the primary key.
 #[must_use]
-pub fn recommended_indexes(table: &TableName, name: &TableName) -> Vec<Statement> {
+pub fn recommended_indexes(table: &TableName) -> Vec<Statement> {
     let mut index = Statement::new("/* odata.index */ CREATE INDEX IF NOT EXISTS ");
     index
-        .table(Dialect::Sqlite, name)
+        .identifier(&format!("{}_NEWEST", table.name()))
         .push(" ON ")
         .table(Dialect::Sqlite, table);
     index.push(" (rtrim(");
