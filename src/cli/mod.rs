@@ -5,6 +5,7 @@ mod backfill;
 mod cards;
 mod check;
 mod demo;
+mod erase;
 pub mod error;
 mod inbox;
 mod init;
@@ -75,6 +76,8 @@ enum Command {
     Backfill(backfill::Backfill),
     /// Compares Qualtrics with the store cell by cell, and writes only what differs.
     Reconcile(reconcile::Reconcile),
+    /// Removes every trace of responses here.
+    Erase(erase::Erase),
     /// Runs only the local stand-in for Qualtrics.
     Sandbox(sandbox::Sandbox),
     /// Signs recorded callbacks and posts them to a running service.
@@ -158,6 +161,7 @@ impl Cli {
             command => runtime()?.block_on(async {
                 match command {
                     Command::Demo(demo) => demo.run(&globals).await,
+                    Command::Erase(erase) => erase.run(&globals).await,
                     Command::Backfill(backfill) => backfill.run(&globals).await,
                     Command::Reconcile(reconcile) => reconcile.run(&globals).await,
                     Command::Serve(serve) => serve.run(&globals).await,

@@ -5,6 +5,7 @@
 //! callbacks stopped; `keeper` runs these in `serve`; `erase` removes. What they find stands in [`status`].
 
 pub mod backfill;
+pub mod erase;
 mod error;
 pub mod fingerprint;
 pub mod history;
@@ -64,6 +65,7 @@ pub struct Jobs {
     pub status: Status,
     /// Wakes the reconciling of `serve`.
     soon: Arc<Notify>,
+    held: runs::Held,
 }
 
 impl Jobs {
@@ -80,6 +82,7 @@ impl Jobs {
         Self {
             status: Status::new(events, metrics.clone()),
             soon: Arc::default(),
+            held: runs::Held::default(),
             store,
             surveys,
             qualtrics,

@@ -3,7 +3,7 @@
 use super::{Dialect, Statement, instant, list_of, number, seconds, stamp, text};
 use crate::id::{ResponseId, SurveyId};
 use crate::inbox::{Event, Owner, TOPIC};
-use crate::row::{Cell, Table, TableName};
+use crate::row::{Cell, ColumnName, Table, TableName};
 use crate::time::Timestamp;
 use std::time::Duration;
 
@@ -189,4 +189,35 @@ pub fn states(survey: &SurveyId) -> Statement {
 SELECT "STATE", COUNT(*) FROM "QUALTRICS_INBOX" WHERE "SURVEY_ID" = ? AND "STATE" <> 'done' GROUP BY "STATE""#,
     )
     .with([text(survey)])
+}
+
+/// What is kept of a response beside its row: kind, count.
+#[must_use]
+pub fn traces(survey: &SurveyId, response: &ResponseId) -> Statement {
+    let binds = || [text(survey), text(response)];
+    Statement::new(
+        r#"/* bulk.traces */
+SELECT 'documents', COUNT(*) FROM "QUALTRICS_RAW" WHERE "SURVEY_ID" = ? AND "RESPONSE_ID" = ?
+UNION ALL SELECT 'events', COUNT(*) FROM "QUALTRICS_INBOX" WHERE "SURVEY_ID" = ? AND "RESPONSE_ID" = ?
+UNION ALL SELECT 'changes', COUNT(*) FROM "QUALTRICS_CHANGES" WHERE "SURVEY_ID" = ? AND "RESPONSE_ID" = ?"#,
+    )
+    .with(binds().into_iter().chain(binds()).chain(binds()))
+}
+
+/// The responses whose column holds one of these values, in whatever letter case.
+#[must_use]
+pub fn having(
+    dialect: Dialect,
+    table: &TableName,
+    column: &ColumnName,
+    values: &[String],
+) -> Statement {
+    let mut statement = Statement::new("/* bulk.having */ SELECT \"RESPONSEID\" FROM ");
+    statement
+        .table(dialect, table)
+        .push(" WHERE LOWER(TRIM(CAST(")
+        .column(column)
+        .push(" AS NVARCHAR(5000)))) IN ");
+    list(&mut statement, values);
+    statement
 }
