@@ -1,4 +1,6 @@
 //! What bulk work asks of the database: many responses of one survey at a time.
+//!
+//! Long because everything that bulk work asks of the database stands side by side.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -3,6 +3,8 @@
 //! Writes cross this seam as a closed `enum Write` on a bounded channel, reads as one `Statement`. Whoever is dropped
 //! at an `.await` here drops a reply, never a transaction: transactions belong to writers, and nobody else has a
 //! writing connection. When the channel is full, [`Store`] answers `overloaded` at once instead of waiting.
+//!
+//! Long because every public call of the store stands in one place, each only sending its message.
 
 mod batch;
 mod bulk;

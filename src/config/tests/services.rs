@@ -1,4 +1,6 @@
 //! Bound services.
+//!
+//! Long because each service of the platform binds in a shape of its own.
 
 use secrecy::ExposeSecret as _;
 

@@ -1,4 +1,6 @@
 //! What each write does inside the transaction that its batch shares.
+//!
+//! Long because each kind of write is applied here and nowhere else, inside one transaction.
 
 use ingester_core::id::{ResponseId, SurveyId};
 use ingester_core::inbox::{Change, Event, Fence, Finished, LEASE, Mapped, Outcome, Owner, Reason};
