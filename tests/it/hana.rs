@@ -651,7 +651,7 @@ async fn three_instances_do_each_event_once_and_take_over_what_two_left() {
     // The one that holds least survives, so that there is something to take over.
     let mut stores = stores;
     stores.sort_by_key(|store| {
-        let is_its = |lease: &&ingester_core::inbox::Lease| lease.fence().owner == *store.owner();
+        let is_its = |lease: &&Lease| lease.fence().owner == *store.owner();
         leases.iter().filter(is_its).count()
     });
     let [survivor, other, third] = stores;

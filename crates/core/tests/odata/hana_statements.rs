@@ -207,6 +207,13 @@ fn of_bulk_work() -> Vec<Statement> {
     vec![
         bulk::rows(Dialect::Hana, &table, &responses),
         bulk::ids(Dialect::Hana, &table.name, &responses),
+        bulk::having(
+            Dialect::Hana,
+            &table.name,
+            &"Q18".parse().unwrap(),
+            &["fine".to_owned()],
+        ),
+        bulk::traces(&survey(), &response()),
         bulk::documents(&survey(), &responses),
         bulk::open_events(&survey(), &responses),
         bulk::erased(&["hash".to_owned()]),
