@@ -60,19 +60,17 @@ impl Lane {
             merge(transaction, events, &owner).await
         })
         .await;
+        // Before anybody is answered: whoever hears of a failure and asks for the store's health gets its reason.
+        let mut errors = stored.iter().filter_map(|stored| stored.as_ref().err());
+        self.report(errors.find(|error| error.is_transient()).cloned());
         let mut known = Vec::new();
-        let mut problem = None;
         for (event, stored) in events.into_iter().zip(stored) {
             match stored {
                 Ok(Stored::Known) => known.push(event),
                 Ok(Stored::Accepted(completed_at)) => event.accepted(completed_at, &owner),
-                Err(error) => {
-                    problem = error.is_transient().then(|| error.clone()).or(problem);
-                    event.answer(Err(error));
-                }
+                Err(error) => event.answer(Err(error)),
             }
         }
-        self.report(problem);
         self.measure("accept", begun);
         self.revive(known).await;
     }
