@@ -210,7 +210,7 @@ fn of_bulk_work() -> Vec<Statement> {
         bulk::having(
             Dialect::Hana,
             &table.name,
-            &"Q18".parse().unwrap(),
+            &"COMMENT".parse().unwrap(),
             &["fine".to_owned()],
         ),
         bulk::traces(&survey(), &response()),
