@@ -11,14 +11,14 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, StatusCode};
 use ingester_core::id::SurveyId;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
-use super::App;
 use super::error::ApiError;
-use crate::config::{Auth, Config, JobScheduler};
+use super::{App, auth};
+use crate::config::{Config, JobScheduler};
 use crate::identity::{ADMIN, ClientCredentials, ClientError, JOBS};
 use crate::jobs::reconcile::{Options, Report, Scope};
 use crate::jobs::{JobError, Jobs, Patience};
@@ -33,7 +33,8 @@ pub(super) fn routes() -> Router<App> {
 }
 
 async fn reconcile(State(app): State<App>, headers: HeaderMap) -> Response {
-    if let Err(error) = authorize(&app, &headers).await {
+    // The scheduler, or an administrator.
+    if let Err(error) = auth::require_scope(&app, &headers, &[JOBS, ADMIN]).await {
         return error.into_response();
     }
     let run = Run::of(&headers);
@@ -52,45 +53,6 @@ async fn reconcile(State(app): State<App>, headers: HeaderMap) -> Response {
         axum::Json(json!({ "status": "accepted" })),
     )
         .into_response()
-}
-
-/// The scheduler, or an administrator.
-async fn authorize(app: &App, headers: &HeaderMap) -> Result<(), ApiError> {
-    if matches!(app.config.auth, Auth::None) {
-        return Ok(());
-    }
-    let unauthorized = || {
-        ApiError::new(
-            StatusCode::UNAUTHORIZED,
-            "unauthorized",
-            "this needs a bearer token with the scope JOBSCHEDULER or Admin",
-        )
-    };
-    let bearer = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-    let (Some(identity), Some(bearer)) = (&app.identity, bearer) else {
-        return Err(unauthorized());
-    };
-    let viewer = identity.authenticate(bearer).await.map_err(|error| {
-        if error.is_transient() {
-            let message = "the issuer's keys can't be had; try again";
-            ApiError::new(StatusCode::SERVICE_UNAVAILABLE, error.code(), message)
-        } else {
-            unauthorized()
-        }
-    })?;
-    if [JOBS, ADMIN]
-        .iter()
-        .any(|scope| viewer.scopes.contains(*scope))
-    {
-        return Ok(());
-    }
-    Err(ApiError::new(
-        StatusCode::FORBIDDEN,
-        "forbidden",
-        "this needs the scope JOBSCHEDULER or Admin",
-    ))
 }
 
 const JOB_ID: &str = "x-sap-job-id";
