@@ -194,16 +194,8 @@ async fn one(store: &Store, statement: sql::Statement) -> Result<Option<i64>, St
 /// # Errors
 /// If the log can't be read.
 pub async fn after(store: &Store, position: i64, limit: u32) -> Result<Vec<Change>, StoreError> {
-    const KINDS: [ColumnType; 6] = [
-        ColumnType::BigInt,
-        ColumnType::NVarchar(18),
-        ColumnType::NVarchar(69),
-        ColumnType::Timestamp,
-        ColumnType::Timestamp,
-        ColumnType::Timestamp,
-    ];
     let rows = store
-        .rows(sql::changes::after(position, limit), &KINDS)
+        .rows(sql::changes::after(position, limit), &sql::changes::LOGGED)
         .await?;
     Ok(rows.iter().filter_map(change).collect())
 }

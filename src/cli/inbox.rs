@@ -226,21 +226,8 @@ fn report(which: &Which, changed: u64, what: &str) -> Result<(), CliError> {
 }
 
 async fn events(store: &Store, selection: &Selection, limit: u32) -> Result<Vec<Line>, CliError> {
-    const KINDS: [ColumnType; 11] = [
-        ColumnType::NVarchar(18),
-        ColumnType::NVarchar(69),
-        ColumnType::Timestamp,
-        ColumnType::Timestamp,
-        ColumnType::NVarchar(8),
-        ColumnType::Integer,
-        ColumnType::Timestamp,
-        ColumnType::NVarchar(36),
-        ColumnType::Timestamp,
-        ColumnType::NVarchar(1000),
-        ColumnType::Timestamp,
-    ];
     let rows = store
-        .rows(sql::inbox::list(selection, limit), &KINDS)
+        .rows(sql::inbox::list(selection, limit), &sql::inbox::LISTED)
         .await?;
     Ok(rows.iter().filter_map(|row| line(row)).collect())
 }

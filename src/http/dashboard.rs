@@ -92,16 +92,11 @@ fn describe(survey: &Answers) -> Value {
 
 /// The newest changes of rows that the viewer sees.
 async fn changes(reading: &Reading, survey: &Answers) -> Result<Vec<Value>, ApiError> {
-    const KINDS: [ColumnType; 6] = [
-        ColumnType::BigInt,
-        ColumnType::NVarchar(18),
-        ColumnType::NVarchar(69),
-        ColumnType::Timestamp,
-        ColumnType::Timestamp,
-        ColumnType::Timestamp,
-    ];
     let logged = reading
-        .rows(sql::changes::newest(Some(&survey.id), RECENT), &KINDS)
+        .rows(
+            sql::changes::newest(Some(&survey.id), RECENT),
+            &sql::changes::LOGGED,
+        )
         .await?;
     let keys = logged.iter().filter_map(|row| match row.get(2) {
         Some(Cell::Text(key)) => Some(key.as_str()),

@@ -151,14 +151,6 @@ struct Logged {
 
 /// The survey's newest changes, newest first.
 async fn changes(reading: &Reading, survey: &SurveyId) -> Result<Vec<Logged>, StoreError> {
-    const KINDS: [ColumnType; 6] = [
-        ColumnType::BigInt,
-        ColumnType::NVarchar(18),
-        ColumnType::NVarchar(69),
-        ColumnType::Timestamp,
-        ColumnType::Timestamp,
-        ColumnType::Timestamp,
-    ];
     let logged = |row: &Cells| match &**row {
         [
             _,
@@ -179,7 +171,7 @@ async fn changes(reading: &Reading, survey: &SurveyId) -> Result<Vec<Logged>, St
     };
     let newest = sql::changes::newest(Some(survey.as_ref()), RECENT_ROWS_MAX);
     Ok(reading
-        .rows(newest, &KINDS)
+        .rows(newest, &sql::changes::LOGGED)
         .await?
         .iter()
         .filter_map(logged)

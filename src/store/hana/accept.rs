@@ -231,17 +231,6 @@ fn statements(
         .collect()
 }
 
-const STANDING: [ColumnType; 8] = [
-    ColumnType::NVarchar(18),
-    ColumnType::NVarchar(69),
-    ColumnType::Timestamp,
-    ColumnType::Timestamp,
-    ColumnType::NVarchar(8),
-    ColumnType::Integer,
-    ColumnType::NVarchar(36),
-    ColumnType::NVarchar(1000),
-];
-
 /// Whether the inbox holds exactly what a commit would have written whose answer was lost. The owner is nobody else's;
 /// without one, completion and receipt to the millisecond must agree.
 async fn stands_as_written(
@@ -255,7 +244,7 @@ async fn stands_as_written(
         .query(
             place,
             &inbox::standing(&event.survey_id, &event.response_id),
-            &STANDING,
+            &inbox::STANDING,
         )
         .await?;
     Ok(matches!(
@@ -287,7 +276,9 @@ async fn revive(
         // The completion that stood there may be newer than the one that was told of now, and belongs to the fence.
         let event = &accept.event;
         let standing = inbox::standing(&event.survey_id, &event.response_id);
-        let rows = transaction.query(place, &standing, &STANDING).await?;
+        let rows = transaction
+            .query(place, &standing, &inbox::STANDING)
+            .await?;
         stored.push(match rows.first().map(|row| &**row) {
             Some([_, _, Cell::Timestamp(completed_at), ..]) => Stored::Accepted(*completed_at),
             _ => Stored::Known,

@@ -1,7 +1,7 @@
 //! Finding out what became of a finish whose commit was not answered.
 
 use ingester_core::inbox::{Change, Event, Finished, Outcome, Reason};
-use ingester_core::row::{Cell, ColumnType};
+use ingester_core::row::Cell;
 use ingester_core::sql::{changes, inbox};
 use ingester_core::time::Timestamp;
 
@@ -16,19 +16,11 @@ pub(super) async fn settled_before(
     finish: &Finish,
     now: Timestamp,
 ) -> Result<Finished, Spoiled> {
-    const KINDS: [ColumnType; 8] = [
-        ColumnType::NVarchar(18),
-        ColumnType::NVarchar(69),
-        ColumnType::Timestamp,
-        ColumnType::Timestamp,
-        ColumnType::NVarchar(8),
-        ColumnType::Integer,
-        ColumnType::NVarchar(36),
-        ColumnType::NVarchar(1000),
-    ];
     let (fence, event) = (&finish.fence, &finish.event);
     let standing = inbox::standing(&fence.survey_id, &fence.response_id);
-    let found = transaction.query(write, &standing, &KINDS).await?;
+    let found = transaction
+        .query(write, &standing, &inbox::STANDING)
+        .await?;
     let Some(
         [
             _,
@@ -74,16 +66,10 @@ async fn told_before(
     write: usize,
     event: &Event,
 ) -> Result<Option<Change>, Spoiled> {
-    const KINDS: [ColumnType; 6] = [
-        ColumnType::BigInt,
-        ColumnType::NVarchar(18),
-        ColumnType::NVarchar(69),
-        ColumnType::Timestamp,
-        ColumnType::Timestamp,
-        ColumnType::Timestamp,
-    ];
     let statement = changes::last_of(&event.survey_id, &event.response_id);
-    let found = transaction.query(write, &statement, &KINDS).await?;
+    let found = transaction
+        .query(write, &statement, &changes::LOGGED)
+        .await?;
     Ok(match found.first().map(|row| &**row) {
         Some(
             [

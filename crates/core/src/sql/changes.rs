@@ -3,8 +3,18 @@
 use super::{Statement, instant, number, text};
 use crate::id::{ResponseId, SurveyId};
 use crate::inbox::Change;
-use crate::row::Cell;
+use crate::row::{Cell, ColumnType};
 use crate::time::Timestamp;
+
+/// The types of a logged change, as every statement here answers it.
+pub const LOGGED: [ColumnType; 6] = [
+    ColumnType::BigInt,
+    ColumnType::NVarchar(18),
+    ColumnType::NVarchar(69),
+    ColumnType::Timestamp,
+    ColumnType::Timestamp,
+    ColumnType::Timestamp,
+];
 
 /// How many positions one value of HANA's sequence stands for.
 pub const POSITIONS_AT_ONCE: i64 = 1000;

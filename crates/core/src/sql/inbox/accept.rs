@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::{Statement, later, number, seconds, stamp, text, when};
 use crate::id::{ResponseId, SurveyId};
 use crate::inbox::{Event, Owner, REVIVAL_AFTER, TOPIC};
-use crate::row::Cell;
+use crate::row::{Cell, ColumnType};
 use crate::time::Timestamp;
 
 /// Stores an event, leased if an owner is given, else pending. SQLite answers the `COMPLETED_AT` that now stands there,
@@ -82,6 +82,18 @@ WHERE "SURVEY_ID" = ? AND "RESPONSE_ID" = ? AND "STATE" = 'dead'
     .with(begun(lease))
     .with([text(&event.survey_id), text(&event.response_id), since])
 }
+
+/// The types of what [`standing`] answers.
+pub const STANDING: [ColumnType; 8] = [
+    ColumnType::NVarchar(18),
+    ColumnType::NVarchar(69),
+    ColumnType::Timestamp,
+    ColumnType::Timestamp,
+    ColumnType::NVarchar(8),
+    ColumnType::Integer,
+    ColumnType::NVarchar(36),
+    ColumnType::NVarchar(1000),
+];
 
 /// HANA only: one event as it stands: survey, response, completed, received, state, attempts, owner, reason.
 #[must_use]

@@ -14,8 +14,8 @@ use crate::inbox::{Fence, Owner, Reason};
 use crate::row::Cell;
 use crate::time::Timestamp;
 
-pub use accept::{accept, revive_again, standing};
-pub use selection::{Selection, count, drop_events, list, revive};
+pub use accept::{STANDING, accept, revive_again, standing};
+pub use selection::{LISTED, Selection, count, drop_events, list, revive};
 
 /// `LAST_ERROR` is NVARCHAR(1000).
 const LAST_ERROR_CHARS_MAX: usize = 1000;

@@ -2,6 +2,7 @@
 
 use super::super::{Dialect, Statement, push_now, stamp, text};
 use crate::id::{ResponseId, SurveyId};
+use crate::row::ColumnType;
 use crate::time::Timestamp;
 
 /// What `inbox list` and `inbox show` select by.
@@ -39,6 +40,21 @@ impl Selection {
         }
     }
 }
+
+/// The types of what [`list`] answers.
+pub const LISTED: [ColumnType; 11] = [
+    ColumnType::NVarchar(18),
+    ColumnType::NVarchar(69),
+    ColumnType::Timestamp,
+    ColumnType::Timestamp,
+    ColumnType::NVarchar(8),
+    ColumnType::Integer,
+    ColumnType::Timestamp,
+    ColumnType::NVarchar(36),
+    ColumnType::Timestamp,
+    ColumnType::NVarchar(1000),
+    ColumnType::Timestamp,
+];
 
 /// Events for people to look at, newest first: every column of the inbox.
 #[must_use]
