@@ -262,8 +262,8 @@ export async function checkStates(tally, browser, demo) {
     await page.goto(`${demo.url}cards/`);
     for (const card of ['satisfaction', 'rating', 'comments', 'nps']) {
       let text = '';
-      const empty = eventually('it', 60000, async () => { text = await cardText(page, card).catch(() => ''); return text.includes('Nothing to show'); });
-      await empty.catch(() => { throw new Error(`${card}: ${folded(text)}`); });
+      const empty = eventually('it', 60000, async () => { text = folded(await cardText(page, card).catch(() => '')); return text.includes('Nothing to show'); });
+      await empty.catch(() => { throw new Error(`${card}: ${text}`); });
     }
     await page.close();
   });
