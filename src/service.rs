@@ -11,14 +11,17 @@ use ingester_core::mapping::PseudonymKey;
 use jiff::tz::TimeZone;
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 
 use crate::changes::Changes;
 use crate::config::{Auth, Config, Database, Webhook};
 use crate::http::{self, App};
-use crate::identity::{Identity, IdentityError};
+use crate::identity::{ClientError, Identity, IdentityError};
 use crate::jobs::instances::Announcer;
+use crate::jobs::keeper::Keeper;
+use crate::jobs::silence::Watch;
 use crate::jobs::subscriptions::{Subscriptions, Wish};
-use crate::jobs::{Jobs, housekeeping};
+use crate::jobs::{self, Jobs, housekeeping};
 use crate::lifecycle::{DRAIN_DEADLINE, Lifecycle};
 use crate::model::Models;
 use crate::pipeline::{Parts, Pipeline};
@@ -47,6 +50,12 @@ pub enum ServiceError {
     /// The Qualtrics client can't be set up.
     #[error("{0}")]
     Qualtrics(#[from] QualtricsError),
+    /// Tokens can't be checked, or asked for.
+    #[error("{0}")]
+    Identity(#[from] IdentityError),
+    /// The job scheduler's binding can't be used.
+    #[error("{0}")]
+    JobScheduler(#[from] ClientError),
     /// The key for pseudonyms is too short.
     #[error("PSEUDONYM_KEY: {0}")]
     PseudonymKey(#[from] ingester_core::mapping::PseudonymKeyError),
@@ -58,14 +67,6 @@ pub enum ServiceError {
         "time_zone of [odata] is {0}, which is no time zone: write an IANA name, for example Europe/Berlin"
     )]
     TimeZone(String),
-    /// Tokens can't be checked.
-    #[error("{0}")]
-    Identity(#[from] IdentityError),
-    /// The database is of a kind that this build does not have.
-    #[error(
-        "INGESTER_DATABASE_URL names HANA, which this version can't speak yet: use sqlite:<path>"
-    )]
-    Database,
 }
 
 /// A service that listens and is not yet serving.
@@ -83,13 +84,7 @@ impl Service {
     /// If the address or the database is taken, or the configuration can't be used.
     pub async fn build(config: Config, life: Lifecycle) -> Result<Self, ServiceError> {
         let metrics = Metrics::new();
-        let address = config.listen;
-        let listener = TcpListener::bind(address)
-            .await
-            .map_err(|source| ServiceError::Listen { address, source })?;
-        let addr = listener
-            .local_addr()
-            .map_err(|source| ServiceError::Listen { address, source })?;
+        let (listener, addr) = listen(config.listen).await?;
         let store = open(&config, Role::Service, &metrics)?;
         let qualtrics = Qualtrics::start(&config.qualtrics, metrics.clone(), &life)?;
         let surveys = surveys(&config, store.clone(), qualtrics.clone(), metrics.clone())?;
@@ -116,13 +111,21 @@ impl Service {
             changes.clone().follow(store.clone(), life.clone()),
         );
         life.spawn("definitions", prepare(surveys.clone()));
-        start_subscriptions(&config, &store, &qualtrics, &metrics, &life)?;
+        let subscriptions = start_subscriptions(&config, &store, &qualtrics, &metrics, &life)?;
+        let parts = jobs::Parts {
+            store: store.clone(),
+            surveys: surveys.clone(),
+            qualtrics: qualtrics.clone(),
+            changes: changes.clone(),
+            metrics: metrics.clone(),
+        };
+        let jobs = Jobs::new(parts, life.clone(), config.events.webhook().is_some());
+        start_jobs(&config, &jobs, subscriptions);
         let app = App {
             signing: config
                 .events
                 .webhook()
                 .map(|webhook| Arc::new(signing(webhook))),
-            config: Arc::new(config),
             store,
             surveys,
             qualtrics,
@@ -131,8 +134,11 @@ impl Service {
             models,
             identity,
             access,
+            reports: http::reports(&config)?,
+            jobs,
             metrics,
             life,
+            config: Arc::new(config),
             ready: Arc::new(AtomicBool::new(false)),
         };
         Ok(Self {
@@ -188,14 +194,21 @@ impl Service {
     }
 }
 
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServiceError> {
+    let listen = |source| ServiceError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(listen)?;
+    let addr = listener.local_addr().map_err(listen)?;
+    Ok((listener, addr))
+}
+
 /// Opens the configured database.
 ///
 /// # Errors
-/// If another `serve` holds it, or it is of a kind that we can't speak.
+/// If another `serve` holds it, or its settings can't be used.
 pub fn open(config: &Config, role: Role, metrics: &Metrics) -> Result<Store, ServiceError> {
     match &config.database {
         Database::Sqlite(path) => Ok(Store::open_sqlite(path.clone(), role, metrics.clone())?),
-        Database::Hana(_) => Err(ServiceError::Database),
+        Database::Hana(settings) => Ok(Store::open_hana(settings.clone(), role, metrics.clone())?),
     }
 }
 
@@ -220,15 +233,20 @@ pub fn access_rules(config: &Config) -> Result<AccessRules, AccessError> {
 pub fn jobs(config: &Config, life: &Lifecycle) -> Result<Jobs, ServiceError> {
     let metrics = Metrics::new();
     let store = open(config, Role::Command, &metrics)?;
-    let qualtrics = Qualtrics::start(&config.qualtrics, metrics.clone(), life)?;
-    Ok(Jobs {
+    // Without access one that answers nothing: the database may know enough.
+    let qualtrics = match config.qualtrics_access() {
+        Ok(_) => Qualtrics::start(&config.qualtrics, metrics.clone(), life)?,
+        Err(_) => Qualtrics::from_channel(mpsc::channel(1).0),
+    };
+    let parts = jobs::Parts {
         surveys: surveys(config, store.clone(), qualtrics.clone(), metrics.clone())?,
         store,
         qualtrics,
         changes: Changes::default(),
         metrics,
-        life: life.clone(),
-    })
+    };
+    let events = config.events.webhook().is_some();
+    Ok(Jobs::new(parts, life.clone(), events))
 }
 
 /// The configured surveys.
@@ -261,7 +279,7 @@ fn start_subscriptions(
     qualtrics: &Qualtrics,
     metrics: &Metrics,
     life: &Lifecycle,
-) -> Result<(), ServiceError> {
+) -> Result<Option<Subscriptions>, ServiceError> {
     let announcer = Announcer::new(
         config,
         pseudonym_fingerprint(config)?,
@@ -272,17 +290,32 @@ fn start_subscriptions(
     );
     life.spawn_part("instances", announcer.run());
     if !config.ensure_subscriptions {
-        return Ok(());
+        return Ok(None);
     }
     // What is missing for it, `Config::check_serve` has said.
-    if let Ok(wish) = Wish::of(config) {
-        let subscriptions = Subscriptions::new(wish, store.clone(), qualtrics.clone());
-        life.spawn_part(
-            "subscriptions",
-            subscriptions.keep(metrics.clone(), life.clone()),
-        );
+    let Ok(wish) = Wish::of(config) else {
+        return Ok(None);
+    };
+    let subscriptions = Subscriptions::new(wish, store.clone(), qualtrics.clone());
+    life.spawn_part(
+        "subscriptions",
+        subscriptions.clone().keep(metrics.clone(), life.clone()),
+    );
+    Ok(Some(subscriptions))
+}
+
+/// Starts what keeps the tables complete.
+fn start_jobs(config: &Config, jobs: &Jobs, subscriptions: Option<Subscriptions>) {
+    let life = &jobs.life;
+    life.spawn_part("figures", Keeper::figures(jobs.clone()));
+    let Some(every) = config.reconcile_every else {
+        return;
+    };
+    life.spawn_part("history", Keeper::history(jobs.clone()));
+    life.spawn_part("reconcile", Keeper::new(jobs.clone(), every).reconcile());
+    if jobs.status.expects_callbacks() {
+        life.spawn_part("silence", Watch::new(jobs.clone(), subscriptions).run());
     }
-    Ok(())
 }
 
 /// The fingerprint of `PSEUDONYM_KEY`, where a survey uses it.

@@ -100,6 +100,13 @@ pub struct Digested {
 }
 
 impl CompiledSurvey {
+    /// What stands for a value under `pseudonymize`, if there is a key for it.
+    #[must_use]
+    pub fn pseudonym(&self, value: &str) -> Option<String> {
+        let key = self.pseudonym_key.as_ref()?;
+        Some(key.pseudonym(value))
+    }
+
     /// Turns a document into a row, or into the reason why it is none. The only way to a row: single reads, bursts,
     /// backfill and reconcile all come through here.
     #[must_use]

@@ -122,32 +122,31 @@ impl Reader {
                 break;
             };
             bytes += document.len();
-            documents.push(document);
+            documents.push((document, self.export.asked_at));
         }
         if documents.is_empty() {
             return Ok(Chunk::End);
         }
-        let rows = digest(&self.surveys, &self.survey, documents, self.export.asked_at).await?;
+        let rows = digest(&self.surveys, &self.survey, documents).await?;
         Ok(Chunk::Rows(rows))
     }
 }
 
-/// Turns documents into rows, on a thread of their own. Keys that the definition does not know ask for it again.
+/// Turns documents, each with the instant at which it was asked for, into rows, on a thread of their own. Keys that the definition does not know ask for it again.
 ///
 /// # Errors
 /// If the survey's map can't be had.
 pub async fn digest(
     surveys: &Surveys,
     survey: &SurveyId,
-    documents: Vec<Bytes>,
-    asked_at: Timestamp,
+    documents: Vec<(Bytes, Timestamp)>,
 ) -> Result<Vec<Digest>, SurveyError> {
     let compiled = surveys.compiled(survey).await?;
-    let (documents, mut batch) = on_thread(compiled, documents, asked_at).await?;
+    let (documents, mut batch) = on_thread(compiled, documents).await?;
     if batch.unknown > 0
         && let Some(newer) = surveys.refresh(survey).await
     {
-        (_, batch) = on_thread(newer, documents, asked_at).await?;
+        (_, batch) = on_thread(newer, documents).await?;
     }
     surveys.count_many(survey, batch.unknown, batch.truncated);
     if batch.unreadable > 0 {
@@ -167,23 +166,22 @@ struct Batch {
 
 async fn on_thread(
     survey: Arc<CompiledSurvey>,
-    documents: Vec<Bytes>,
-    asked_at: Timestamp,
-) -> Result<(Vec<Bytes>, Batch), SurveyError> {
+    documents: Vec<(Bytes, Timestamp)>,
+) -> Result<(Vec<(Bytes, Timestamp)>, Batch), SurveyError> {
     let work = move || {
         let mut batch = Batch::default();
-        for bytes in &documents {
+        for (bytes, asked_at) in &documents {
             let Ok(document) = ResponseDocument::parse(bytes, None) else {
                 batch.unreadable += 1;
                 continue;
             };
-            let digested = survey.digest(&document, asked_at);
+            let digested = survey.digest(&document, *asked_at);
             batch.unknown += u64::try_from(digested.unknown.len()).unwrap_or(u64::MAX);
             batch.truncated += u64::try_from(digested.truncated).unwrap_or(u64::MAX);
             batch.rows.push(Digest {
                 response_id: document.response_id().clone(),
                 recorded_at: document.recorded_at(),
-                asked_at,
+                asked_at: *asked_at,
                 outcome: digested.outcome,
             });
         }

@@ -88,7 +88,7 @@ impl From<ServiceError> for CliError {
             ServiceError::PseudonymKey(_)
             | ServiceError::Access(_)
             | ServiceError::TimeZone(_)
-            | ServiceError::Database
+            | ServiceError::JobScheduler(_)
             | ServiceError::Listen { .. } => Self::Usage(error.to_string()),
             ServiceError::Identity(error) => Self::Failed(error.to_string()),
             ServiceError::Store(error) => error.into(),

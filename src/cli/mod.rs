@@ -5,12 +5,14 @@ mod backfill;
 mod cards;
 mod check;
 mod demo;
+mod erase;
 pub mod error;
 mod inbox;
 mod init;
 mod link;
 pub mod output;
 mod parts;
+mod reconcile;
 mod replay;
 mod sandbox;
 mod schema;
@@ -72,6 +74,10 @@ enum Command {
     Serve(serve::Serve),
     /// Loads all responses of a survey, or those of a span of time; goes on where it was interrupted.
     Backfill(backfill::Backfill),
+    /// Compares Qualtrics with the store cell by cell, and writes only what differs.
+    Reconcile(reconcile::Reconcile),
+    /// Removes every trace of responses here.
+    Erase(erase::Erase),
     /// Runs only the local stand-in for Qualtrics.
     Sandbox(sandbox::Sandbox),
     /// Signs recorded callbacks and posts them to a running service.
@@ -155,7 +161,9 @@ impl Cli {
             command => runtime()?.block_on(async {
                 match command {
                     Command::Demo(demo) => demo.run(&globals).await,
+                    Command::Erase(erase) => erase.run(&globals).await,
                     Command::Backfill(backfill) => backfill.run(&globals).await,
+                    Command::Reconcile(reconcile) => reconcile.run(&globals).await,
                     Command::Serve(serve) => serve.run(&globals).await,
                     Command::Sandbox(sandbox) => sandbox.run().await,
                     Command::Replay(replay) => replay.run(&globals).await,

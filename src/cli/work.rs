@@ -28,8 +28,14 @@ pub(super) struct Work {
 impl Work {
     /// Loads the settings and opens what jobs work with. Ctrl-C ends them in good order.
     pub(super) fn open(globals: &Globals) -> Result<Self, CliError> {
+        let work = Self::open_offline(globals)?;
+        work.config.qualtrics_access()?;
+        Ok(work)
+    }
+
+    /// The same for work that does without Qualtrics if need be.
+    pub(super) fn open_offline(globals: &Globals) -> Result<Self, CliError> {
         let config = parts::config(globals)?;
-        config.qualtrics_access()?;
         let life = Lifecycle::new();
         let jobs = service::jobs(&config, &life)?;
         life.stop_on_signals();

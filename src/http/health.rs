@@ -58,10 +58,15 @@ async fn ready(
             .ids()
             .iter()
             .map(|id| {
-                (
-                    id.to_string(),
-                    json!({ "definition": app.surveys.known(id).is_some() }),
-                )
+                let status = app.jobs.status.of(id);
+                let survey = json!({
+                    "definition": app.surveys.known(id).is_some(),
+                    "subscription": status.callbacks.as_str(),
+                    "silentSince": status.silent_since.map(|instant| instant.to_string()),
+                    "completeUpTo": status.complete_up_to.map(|instant| instant.to_string()),
+                    "historyLoaded": status.history_loaded,
+                });
+                (id.to_string(), survey)
             })
             .collect();
         let checks = json!({

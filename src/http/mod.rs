@@ -8,6 +8,7 @@ mod dashboard;
 pub mod error;
 mod events;
 mod health;
+mod jobs;
 mod layers;
 mod me;
 mod metrics;
@@ -33,6 +34,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::changes::Changes;
 use crate::config::{Auth, Config};
 use crate::identity::Identity;
+use crate::jobs::Jobs;
 use crate::lifecycle::Lifecycle;
 use crate::model::Models;
 use crate::pipeline::Pipeline;
@@ -41,6 +43,7 @@ use crate::store::Store;
 use crate::surveys::Surveys;
 use crate::telemetry::metrics::Metrics;
 use error::ApiError;
+pub use jobs::{Reports, reports};
 
 /// What handlers may use. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -63,6 +66,10 @@ pub struct App {
     pub identity: Option<Identity>,
     /// Who sees which rows.
     pub access: Arc<AccessRules>,
+    /// Long work, and how complete the surveys are.
+    pub jobs: Jobs,
+    /// Reports runs to the bound job scheduler, if there is one.
+    pub reports: Option<Reports>,
     /// What makes a callback trusted; nothing with `EVENTS=off`.
     pub signing: Option<Arc<Signing>>,
     /// What is counted.
@@ -84,6 +91,7 @@ impl App {
 pub fn router(app: App) -> Router {
     let mut router = Router::new()
         .merge(health::routes())
+        .merge(jobs::routes())
         .merge(metrics::routes())
         .merge(openapi::routes());
     if app.signing.is_some() {

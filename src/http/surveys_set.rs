@@ -13,6 +13,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::error::ApiError;
 use super::odata::{Reading, number};
+use crate::jobs::status::Balance;
 use crate::store::{Cells, StoreError};
 use crate::surveys::CompiledSurvey;
 
@@ -62,7 +63,13 @@ async fn row(
     let last_row_at = last_row_at(reading, set, &changes).await?;
     let times = event_to_row_ms(reading.now, &changes);
     let backlog = operations.backlog(id);
-    let jobs = JobFigures::of(id);
+    let status = reading.app.jobs.status.of(id);
+    let counted = |figure: fn(&Balance) -> u64| {
+        status
+            .balance
+            .as_ref()
+            .map_or(Cell::Null, |balance| whole(figure(balance)))
+    };
     Ok(vec![
         Cell::Text(id.to_string()),
         Cell::Text(survey.definition.name().to_owned()),
@@ -78,39 +85,13 @@ async fn row(
         quantile(&times, 50),
         quantile(&times, 99),
         operations.watermark(id),
-        jobs.history_loaded,
-        jobs.in_qualtrics,
-        jobs.skipped,
-        jobs.erased,
-        jobs.missing,
-        Cell::Text(jobs.subscription.to_owned()),
+        Cell::Integer(status.history_loaded.into()),
+        counted(|balance| balance.in_qualtrics),
+        counted(|balance| balance.skipped),
+        counted(|balance| balance.erased),
+        counted(|balance| balance.missing),
+        Cell::Text(status.callbacks.as_str().to_owned()),
     ])
-}
-
-/// What backfill, reconcile and the watch over subscriptions know of a survey.
-struct JobFigures {
-    /// Percent.
-    history_loaded: Cell,
-    in_qualtrics: Cell,
-    skipped: Cell,
-    erased: Cell,
-    missing: Cell,
-    /// `ok`, `missing`, `foreign_key`, `silent`, `off` or `unknown`.
-    subscription: &'static str,
-}
-
-impl JobFigures {
-    /// No job tells anything yet.
-    fn of(_survey: &SurveyId) -> Self {
-        Self {
-            history_loaded: Cell::Null,
-            in_qualtrics: Cell::Null,
-            skipped: Cell::Null,
-            erased: Cell::Null,
-            missing: Cell::Null,
-            subscription: "unknown",
-        }
-    }
 }
 
 fn whole(count: u64) -> Cell {

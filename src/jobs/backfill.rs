@@ -19,7 +19,7 @@ use crate::lifecycle;
 use crate::qualtrics::{Continuation, DateKind, ExportRequest, Fields, Priority};
 
 /// The job of everything, and that of a part: a part that was loaded says nothing of the whole.
-const ALL: &str = "backfill";
+pub(super) const ALL: &str = "backfill";
 const PART: &str = "backfill-part";
 /// Windows that may fail in a row.
 const FAILURES_MAX: u32 = 8;
@@ -268,4 +268,10 @@ impl Jobs {
         }
         Ok((totals, reading.continuation))
     }
+}
+
+/// How far the kept state says that a backfill of everything is, in thousandths.
+pub(super) fn permille(state: &serde_json::Value) -> u64 {
+    serde_json::from_value::<State>(state.clone())
+        .map_or(0, |state| state.progress(Totals::default()).permille)
 }

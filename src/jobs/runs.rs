@@ -1,6 +1,8 @@
 //! One process at a time: a run is taken in `QUALTRICS_RUNS`, prolonged while the work goes on, and given back. A
 //! process that is killed holds it for [`HELD`] at most.
 
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ingester_core::sql;
@@ -16,6 +18,36 @@ use crate::store::StoreError;
 const HELD: Duration = Duration::from_secs(5);
 const PROLONG_EVERY: Duration = Duration::from_millis(1500);
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(500);
+
+/// The runs of this process.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Held(Arc<Mutex<HashSet<String>>>);
+
+/// One of them; free again when dropped.
+struct Here {
+    held: Held,
+    name: String,
+}
+
+impl Held {
+    fn take(&self, job: &str, subject: &str) -> Option<Here> {
+        let name = format!("{job} {subject}");
+        self.lock().insert(name.clone()).then(|| Here {
+            held: self.clone(),
+            name,
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Here {
+    fn drop(&mut self) {
+        self.held.lock().remove(&self.name);
+    }
+}
 
 /// Whether to wait for a run that somebody else holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +79,13 @@ impl Jobs {
             },
         };
         let begun = Instant::now();
-        while !self.take(job, subject).await? {
+        let mut here = None;
+        // In this process first: to the database two of its tasks are the same owner.
+        loop {
+            here = here.or_else(|| self.held.take(job, subject));
+            if here.is_some() && self.take(job, subject).await? {
+                break;
+            }
             if patience == Patience::None || begun.elapsed() > HELD + PROLONG_EVERY {
                 return Err(busy());
             }
@@ -64,6 +102,7 @@ impl Jobs {
         let back = sql::runs::give_back(job, subject, self.store.owner());
         // What can't be given back runs out.
         drop(self.store.run(vec![back]).await);
+        drop(here);
         result
     }
 

@@ -55,7 +55,7 @@ pub enum Fields {
     /// All of it.
     #[default]
     All,
-    /// Ids and recorded dates, for finding deletions.
+    /// Ids, recorded dates, and what tells previews and unfinished responses: for finding deletions.
     Ids,
 }
 
@@ -113,7 +113,7 @@ pub(super) struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     embedded_data_ids: Option<[&'static str; 0]>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    survey_metadata_ids: Option<[&'static str; 2]>,
+    survey_metadata_ids: Option<[&'static str; 4]>,
 }
 
 impl ExportRequest {
@@ -131,10 +131,12 @@ impl ExportRequest {
             },
             question_ids: only_ids.then_some([]),
             embedded_data_ids: only_ids.then_some([]),
-            survey_metadata_ids: only_ids.then_some(["_recordId", "recordedDate"]),
+            survey_metadata_ids: only_ids.then_some(IDS),
         }
     }
 }
+
+const IDS: [&str; 4] = ["_recordId", "recordedDate", "status", "finished"];
 
 /// Whole seconds with `Z`, rounded down, or up by `up`. Source: some endpoints reject milliseconds in dates.
 fn whole_second(instant: Timestamp, up: i64) -> Option<String> {

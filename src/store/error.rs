@@ -10,7 +10,7 @@ pub struct StoreError {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     /// The writers' queue is full, or a deadline passed.
     Overloaded,
     /// A read took longer than it may.
@@ -25,6 +25,10 @@ enum Kind {
     Corrupt,
     /// The file or the user may only read.
     ReadOnly,
+    /// The database refuses user or password.
+    Denied,
+    /// The user lacks a right.
+    Privilege,
     /// No such table.
     MissingTable,
     /// No such column.
@@ -68,6 +72,14 @@ impl fmt::Display for StoreError {
                 "the database is read-only",
                 "give the service's user the right to write",
             ),
+            Kind::Denied => (
+                "the database refuses the user",
+                "check user and password, and whether the user is locked",
+            ),
+            Kind::Privilege => (
+                "the database user lacks a right",
+                "let the owner of the schema grant it; `schema grants` prints how",
+            ),
             Kind::MissingTable => ("a table is missing", "run `schema apply`"),
             Kind::MissingColumn => ("a column is missing", "run `schema apply`"),
             Kind::Refused => ("the row does not fit the table", "run `schema diff`"),
@@ -92,7 +104,7 @@ impl fmt::Display for StoreError {
 }
 
 impl StoreError {
-    fn new(kind: Kind, detail: impl Into<String>) -> Self {
+    pub(super) fn new(kind: Kind, detail: impl Into<String>) -> Self {
         Self {
             kind,
             detail: detail.into(),
@@ -149,6 +161,8 @@ impl StoreError {
             Kind::Io => "database-io",
             Kind::Corrupt => "database-corrupt",
             Kind::ReadOnly => "database-read-only",
+            Kind::Denied => "database-denied",
+            Kind::Privilege => "privilege-missing",
             Kind::MissingTable => "table-missing",
             Kind::MissingColumn => "column-missing",
             Kind::Refused => "row-refused",
@@ -171,6 +185,7 @@ impl StoreError {
     pub fn concerns_one_write(&self) -> bool {
         match self.kind {
             Kind::Refused
+            | Kind::Privilege
             | Kind::MissingTable
             | Kind::MissingColumn
             | Kind::Other
@@ -183,6 +198,7 @@ impl StoreError {
             | Kind::Corrupt
             | Kind::ReadOnly
             | Kind::Unavailable
+            | Kind::Denied
             | Kind::TakenByAnother
             | Kind::Closed => false,
         }

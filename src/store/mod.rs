@@ -7,6 +7,8 @@
 mod batch;
 mod bulk;
 pub mod error;
+mod hana;
+mod limits;
 pub mod sqlite;
 mod stream;
 mod write;
@@ -20,6 +22,7 @@ use ingester_core::row::{Cell, Column, ColumnName, ColumnType, Table, TableName}
 use ingester_core::sql::{self, Dialect, Statement};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::config;
 use crate::telemetry::metrics::Metrics;
 pub use bulk::{Backlog, KeptDocument, OpenEvent, OpenState, RunRow};
 pub use error::StoreError;
@@ -42,11 +45,44 @@ pub enum Role {
 /// The database. Cheap to clone; the writers end when the last clone is dropped.
 #[derive(Debug, Clone)]
 pub struct Store {
-    writes: mpsc::Sender<Write>,
-    reads: Arc<sqlite::readers::Readers>,
+    writes: Writes,
+    reads: Reads,
     health: Arc<Health>,
     owner: Owner,
     dialect: Dialect,
+}
+
+/// Where writes queue.
+#[derive(Debug, Clone)]
+enum Writes {
+    /// One writer.
+    Sqlite(mpsc::Sender<Write>),
+    /// A few, each with a connection.
+    Hana(hana::Lanes),
+}
+
+impl Writes {
+    fn of(&self, write: &Write) -> &mpsc::Sender<Write> {
+        match self {
+            Self::Sqlite(queue) => queue,
+            Self::Hana(lanes) => lanes.of(match write {
+                Write::Accept { .. } | Write::Claim { .. } => hana::Purpose::Accept,
+                Write::Finish { .. } => hana::Purpose::Finish,
+                Write::Renew { .. } | Write::Release { .. } => hana::Purpose::Lease,
+                Write::Load { .. }
+                | Write::Erase { .. }
+                | Write::Run { .. }
+                | Write::Rehearse { .. } => hana::Purpose::Bulk,
+            }),
+        }
+    }
+}
+
+/// Who reads.
+#[derive(Debug, Clone)]
+enum Reads {
+    Sqlite(Arc<sqlite::readers::Readers>),
+    Hana(Arc<hana::Readers>),
 }
 
 /// Whether events can be stored, as the writer last saw it.
@@ -108,11 +144,39 @@ impl Store {
             queue,
         })?;
         Ok(Self {
-            writes,
-            reads: Arc::new(sqlite::readers::Readers::new(path, metrics)),
+            writes: Writes::Sqlite(writes),
+            reads: Reads::Sqlite(Arc::new(sqlite::readers::Readers::new(path, metrics))),
             health,
             owner,
             dialect: Dialect::Sqlite,
+        })
+    }
+
+    /// Opens HANA, creating our own tables where they are missing and the user may.
+    ///
+    /// # Errors
+    /// Only if the settings can't be used. A database that is away now may be there later: the store starts and says so
+    /// to whoever asks it.
+    pub fn open_hana(
+        settings: config::Hana,
+        role: Role,
+        metrics: Metrics,
+    ) -> Result<Self, StoreError> {
+        let owner = Owner::new(&uuid::Uuid::now_v7().to_string());
+        let health = Arc::new(Health::default());
+        let (lanes, readers) = hana::start(hana::Setup {
+            settings,
+            role,
+            owner: owner.clone(),
+            health: health.clone(),
+            metrics,
+        })?;
+        Ok(Self {
+            writes: Writes::Hana(lanes),
+            reads: Reads::Hana(Arc::new(readers)),
+            health,
+            owner,
+            dialect: Dialect::Hana,
         })
     }
 
@@ -139,8 +203,10 @@ impl Store {
         write: impl FnOnce(write::Reply<T>) -> Write,
     ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
+        let write = write(reply);
         self.writes
-            .try_send(write(reply))
+            .of(&write)
+            .try_send(write)
             .map_err(|error| match error {
                 mpsc::error::TrySendError::Full(_) => StoreError::overloaded(),
                 mpsc::error::TrySendError::Closed(_) => StoreError::closed(),
@@ -154,8 +220,10 @@ impl Store {
         write: impl FnOnce(write::Reply<T>) -> Write,
     ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
+        let write = write(reply);
         self.writes
-            .send(write(reply))
+            .of(&write)
+            .send(write)
             .await
             .map_err(|_| StoreError::closed())?;
         answer.await.unwrap_or_else(|_| Err(StoreError::closed()))
@@ -309,7 +377,10 @@ impl Store {
         reader: Reader,
         selects: Vec<Select>,
     ) -> Result<Vec<RowStream>, StoreError> {
-        self.reads.select(reader, selects).await
+        match &self.reads {
+            Reads::Sqlite(readers) => readers.select(reader, selects).await,
+            Reads::Hana(readers) => readers.select(reader, selects).await,
+        }
     }
 
     /// Asks; rows come in chunks while they are read.

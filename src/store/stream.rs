@@ -91,8 +91,12 @@ impl RowSender {
             Err(mpsc::error::TrySendError::Closed(_)) => return Sent::Abandoned,
             Err(mpsc::error::TrySendError::Full(rows)) => rows,
         };
-        let sending = async { tokio::time::timeout(patience, self.chunks.send(rows)).await };
-        match Handle::current().block_on(sending) {
+        Handle::current().block_on(self.send(rows, patience))
+    }
+
+    /// The same from a task.
+    pub(super) async fn send(&self, rows: Vec<Cells>, patience: Duration) -> Sent {
+        match tokio::time::timeout(patience, self.chunks.send(rows)).await {
             Ok(Ok(())) => Sent::Taken,
             Ok(Err(_)) => Sent::Abandoned,
             Err(_) => Sent::Stalled,

@@ -103,4 +103,6 @@ pub struct Erased {
     pub events: u64,
     /// Entries of the change log.
     pub changes: u64,
+    /// Whether nothing of it is left in the database's log either.
+    pub log_cleared: bool,
 }

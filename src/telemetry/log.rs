@@ -13,15 +13,19 @@ pub enum LogFormat {
     Json,
 }
 
+/// What is logged unless `RUST_LOG` says otherwise. The HANA driver warns, with every connection, of each option of the
+/// server that it does not know.
+const DEFAULT: &str = "info,hdbconnect_impl=error";
+
 /// Installs the global subscriber. A second call changes nothing, so tests may call it too.
 ///
 /// `filter` is a `RUST_LOG` directive; an unreadable one falls back to `info`, which the returned text says.
 pub fn init(format: LogFormat, filter: Option<&str>) -> Option<String> {
     let (filter, problem) = match filter.map(EnvFilter::try_new) {
-        None => (EnvFilter::new("info"), None),
+        None => (EnvFilter::new(DEFAULT), None),
         Some(Ok(filter)) => (filter, None),
         Some(Err(error)) => (
-            EnvFilter::new("info"),
+            EnvFilter::new(DEFAULT),
             Some(format!("RUST_LOG can't be read, logging at info: {error}")),
         ),
     };

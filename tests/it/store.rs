@@ -7,28 +7,51 @@ use ingester_core::inbox::{
     Acceptance, Event, Finished, Lease, Mapped, Outcome, RawDocument, Reason,
 };
 use ingester_core::row::{Cell, Column, ColumnType, Row, Table};
-use ingester_core::sql::{inbox, rows};
+use ingester_core::sql::{Statement, inbox, rows};
 use ingester_core::time::Timestamp;
-use qualtrics_ingester::store::{LeaseWish, Loaded, Remember, Role, Store};
+use qualtrics_ingester::store::{LeaseWish, Loaded, Remember, Role, Store, StoreError};
 use qualtrics_ingester::telemetry::metrics::Metrics;
 
-const SURVEY: &str = "SV_22VlHYNeldrrrk1";
+use crate::hana_support::{RealHana, TestHana};
 
+pub(crate) const SURVEY: &str = "SV_22VlHYNeldrrrk1";
+
+/// One store with nothing in it, and what has to live as long as it does.
 struct TestStore {
     store: Store,
-    folder: tempfile::TempDir,
+    _database: Database,
+}
+
+enum Database {
+    Sqlite { _folder: tempfile::TempDir },
+    TestServer { _server: TestHana },
+    Hana { _schema: RealHana },
 }
 
 impl TestStore {
-    fn open() -> Self {
+    fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open_sqlite(
-            folder.path().join("feedback.db"),
-            Role::Service,
-            Metrics::new(),
-        )
-        .unwrap();
-        Self { store, folder }
+        Self {
+            store: open_sqlite(&folder).unwrap(),
+            _database: Database::Sqlite { _folder: folder },
+        }
+    }
+
+    async fn test_server() -> Self {
+        let server = TestHana::start().await;
+        Self {
+            store: server.open(),
+            _database: Database::TestServer { _server: server },
+        }
+    }
+
+    /// On the HANA that `INGESTER_TEST_HANA_URL` names, in a schema of its own.
+    async fn hana() -> Option<Self> {
+        let schema = RealHana::create().await?;
+        Some(Self {
+            store: Store::open_hana(schema.settings(), Role::Service, Metrics::new()).unwrap(),
+            _database: Database::Hana { _schema: schema },
+        })
     }
 
     async fn state(&self, response: &str) -> (String, Option<String>) {
@@ -81,7 +104,7 @@ fn instant(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-fn event(response: &str, completed_at: &str) -> Event {
+pub(crate) fn event(response: &str, completed_at: &str) -> Event {
     Event {
         survey_id: SURVEY.parse().unwrap(),
         response_id: response.parse().unwrap(),
@@ -90,7 +113,7 @@ fn event(response: &str, completed_at: &str) -> Event {
     }
 }
 
-fn table() -> Arc<Table> {
+pub(crate) fn table() -> Arc<Table> {
     let column = |name: &str, nullable| Column {
         name: name.parse().unwrap(),
         property: name.to_owned(),
@@ -120,10 +143,10 @@ fn mapped(response: &str, answer: Option<&str>, recorded_at: &str, asked_at: &st
     }
 }
 
-const EARLY: &str = "2026-01-01T00:00:00Z";
-const LATE: &str = "2026-01-01T00:00:01Z";
+pub(crate) const EARLY: &str = "2026-01-01T00:00:00Z";
+pub(crate) const LATE: &str = "2026-01-01T00:00:01Z";
 
-fn row(response: &str, answer: &str) -> Outcome {
+pub(crate) fn row(response: &str, answer: &str) -> Outcome {
     Outcome::Row(Arc::new(mapped(response, Some(answer), EARLY, EARLY)))
 }
 
@@ -141,9 +164,7 @@ async fn claim(store: &Store) -> Vec<Lease> {
         .unwrap()
 }
 
-#[tokio::test]
-async fn an_event_becomes_a_row_a_document_and_done_at_once() {
-    let store = TestStore::open();
+async fn an_event_becomes_a_row_a_document_and_done_at_once(store: TestStore) {
     store.store.create_table(&table()).await.unwrap();
     let lease = lease(&store, event("R_1", EARLY)).await;
 
@@ -158,9 +179,7 @@ async fn an_event_becomes_a_row_a_document_and_done_at_once() {
     assert_eq!(store.state("R_1").await, ("done".to_owned(), None));
 }
 
-#[tokio::test]
-async fn the_same_or_an_older_completion_is_a_duplicate() {
-    let store = TestStore::open();
+async fn the_same_or_an_older_completion_is_a_duplicate(store: TestStore) {
     let _lease = lease(&store, event("R_1", LATE)).await;
 
     for completed_at in [LATE, EARLY] {
@@ -173,9 +192,7 @@ async fn the_same_or_an_older_completion_is_a_duplicate() {
     }
 }
 
-#[tokio::test]
-async fn a_newer_completion_reopens_a_done_event_and_fences_off_older_work() {
-    let store = TestStore::open();
+async fn a_newer_completion_reopens_a_done_event_and_fences_off_older_work(store: TestStore) {
     store.store.create_table(&table()).await.unwrap();
     let older = lease(&store, event("R_1", EARLY)).await;
     let newer = lease(&store, event("R_1", LATE)).await;
@@ -192,9 +209,7 @@ async fn a_newer_completion_reopens_a_done_event_and_fences_off_older_work() {
     assert_eq!(store.state("R_1").await.0, "leased");
 }
 
-#[tokio::test]
-async fn an_event_without_a_free_worker_waits_and_is_claimed_newest_first() {
-    let store = TestStore::open();
+async fn an_event_without_a_free_worker_waits_and_is_claimed_newest_first(store: TestStore) {
     for n in 0..5 {
         let mut event = event(&format!("R_{n}"), EARLY);
         event.received_at = event
@@ -221,9 +236,7 @@ async fn an_event_without_a_free_worker_waits_and_is_claimed_newest_first() {
     assert_eq!(claim(&store.store).await.len(), 2);
 }
 
-#[tokio::test]
-async fn events_of_surveys_that_are_not_configured_are_left_alone() {
-    let store = TestStore::open();
+async fn events_of_surveys_that_are_not_configured_are_left_alone(store: TestStore) {
     store
         .store
         .accept(event("R_1", EARLY), LeaseWish::Wait)
@@ -240,9 +253,7 @@ async fn events_of_surveys_that_are_not_configured_are_left_alone() {
     assert_eq!(store.state("R_1").await.0, "pending");
 }
 
-#[tokio::test]
-async fn a_retry_is_due_later_and_a_release_at_once() {
-    let store = TestStore::open();
+async fn a_retry_is_due_later_and_a_release_at_once(store: TestStore) {
     let retried = lease(&store, event("R_1", EARLY)).await;
     let released = lease(&store, event("R_2", EARLY)).await;
     let outcome = Outcome::Retry {
@@ -267,9 +278,7 @@ async fn a_retry_is_due_later_and_a_release_at_once() {
     );
 }
 
-#[tokio::test]
-async fn a_dead_event_is_a_duplicate_until_it_was_dead_for_a_while() {
-    let store = TestStore::open();
+async fn a_dead_event_is_a_duplicate_until_it_was_dead_for_a_while(store: TestStore) {
     let lease = lease(&store, event("R_1", LATE)).await;
     store
         .store
@@ -286,9 +295,9 @@ async fn a_dead_event_is_a_duplicate_until_it_was_dead_for_a_while() {
         Acceptance::Duplicate
     );
 
-    let database = rusqlite::Connection::open(store.folder.path().join("feedback.db")).unwrap();
-    let long_ago = "UPDATE QUALTRICS_INBOX SET DONE_AT = '2026-01-01T00:00:00.000Z'";
-    database.execute(long_ago, []).unwrap();
+    let long_ago = Statement::new("UPDATE \"QUALTRICS_INBOX\" SET \"DONE_AT\" = ?")
+        .with([Cell::Timestamp(instant(EARLY))]);
+    store.store.run(vec![long_ago]).await.unwrap();
     match store.store.accept(again(), LeaseWish::Lease).await.unwrap() {
         // The newer completion that stood there stays.
         Acceptance::Leased(lease) => assert_eq!(lease.event().completed_at, instant(LATE)),
@@ -296,9 +305,7 @@ async fn a_dead_event_is_a_duplicate_until_it_was_dead_for_a_while() {
     }
 }
 
-#[tokio::test]
-async fn an_older_document_never_replaces_a_newer_one() {
-    let store = TestStore::open();
+async fn an_older_document_never_replaces_a_newer_one(store: TestStore) {
     store.store.create_table(&table()).await.unwrap();
     let newer = Outcome::Row(Arc::new(mapped("R_1", Some("new"), LATE, LATE)));
     store
@@ -326,9 +333,7 @@ async fn an_older_document_never_replaces_a_newer_one() {
     assert!(reason.unwrap().starts_with("superseded: "));
 }
 
-#[tokio::test]
-async fn a_row_that_does_not_fit_fails_alone() {
-    let store = TestStore::open();
+async fn a_row_that_does_not_fit_fails_alone(store: TestStore) {
     store.store.create_table(&table()).await.unwrap();
     let mut leases = Vec::new();
     for n in 0..20 {
@@ -351,9 +356,7 @@ async fn a_row_that_does_not_fit_fails_alone() {
     assert_eq!(store.state("R_7").await.0, "leased");
 }
 
-#[tokio::test]
-async fn a_missing_table_is_said_and_nothing_is_half_written() {
-    let store = TestStore::open();
+async fn a_missing_table_is_said_and_nothing_is_half_written(store: TestStore) {
     let lease = lease(&store, event("R_1", EARLY)).await;
 
     let error = store
@@ -366,9 +369,7 @@ async fn a_missing_table_is_said_and_nothing_is_half_written() {
     assert_eq!(store.state("R_1").await.0, "leased");
 }
 
-#[tokio::test]
-async fn what_was_erased_is_not_brought_back() {
-    let store = TestStore::open();
+async fn what_was_erased_is_not_brought_back(store: TestStore) {
     store.store.create_table(&table()).await.unwrap();
     store
         .store
@@ -421,9 +422,7 @@ async fn what_was_erased_is_not_brought_back() {
     assert_eq!(store.answer("R_1").await, None);
 }
 
-#[tokio::test]
-async fn loading_writes_only_what_differs() {
-    let store = TestStore::open();
+async fn loading_writes_only_what_differs(store: TestStore) {
     store.store.create_table(&table()).await.unwrap();
     let survey = SURVEY.parse().unwrap();
     let load = |answers: [&'static str; 3]| {
@@ -442,9 +441,7 @@ async fn loading_writes_only_what_differs() {
     assert_eq!(store.answer("R_1").await.as_deref(), Some("x"));
 }
 
-#[tokio::test]
-async fn leases_are_renewed_and_lost_ones_are_named() {
-    let store = TestStore::open();
+async fn leases_are_renewed_and_lost_ones_are_named(store: TestStore) {
     let mine = lease(&store, event("R_1", EARLY)).await;
     let lost = lease(&store, event("R_2", EARLY)).await;
     let _newer = lease(&store, event("R_2", LATE)).await;
@@ -458,50 +455,7 @@ async fn leases_are_renewed_and_lost_ones_are_named() {
     assert_eq!(answer, [lost.fence()]);
 }
 
-#[tokio::test]
-async fn a_second_service_on_one_file_is_refused_and_a_command_is_not() {
-    let store = TestStore::open();
-    let path = store.folder.path().join("feedback.db");
-
-    let error = Store::open_sqlite(path.clone(), Role::Service, Metrics::new()).unwrap_err();
-    assert!(error.is_taken_by_another());
-
-    let command = Store::open_sqlite(path, Role::Command, Metrics::new()).unwrap();
-    assert_eq!(
-        command
-            .accept(event("R_1", EARLY), LeaseWish::Wait)
-            .await
-            .unwrap(),
-        Acceptance::Pending
-    );
-    assert_eq!(claim(&store.store).await.len(), 1);
-}
-
-#[tokio::test]
-async fn a_restarted_service_takes_over_what_was_leased() {
-    let TestStore { store, folder } = TestStore::open();
-    let first = TestStore { store, folder };
-    let _lease = lease(&first, event("R_1", EARLY)).await;
-    let TestStore { store, folder } = first;
-    drop(store);
-
-    let path = folder.path().join("feedback.db");
-    let restarted = loop {
-        // The writer thread ends a moment after the last handle.
-        match Store::open_sqlite(path.clone(), Role::Service, Metrics::new()) {
-            Ok(store) => break store,
-            Err(error) if error.is_taken_by_another() => tokio::task::yield_now().await,
-            Err(error) => panic!("{error}"),
-        }
-    };
-
-    let leases = claim(&restarted).await;
-    assert_eq!((leases.len(), leases[0].attempt()), (1, 2));
-}
-
-#[tokio::test]
-async fn timestamps_and_numbers_come_back_as_they_went_in() {
-    let store = TestStore::open();
+async fn timestamps_and_numbers_come_back_as_they_went_in(store: TestStore) {
     let kinds = [
         ("RESPONSEID", ColumnType::NVarchar(50)),
         ("I", ColumnType::Integer),
@@ -568,4 +522,97 @@ async fn timestamps_and_numbers_come_back_as_they_went_in() {
         .unwrap();
     let declared: Vec<_> = columns.iter().map(|column| column.column.kind).collect();
     assert_eq!(declared, types);
+}
+
+/// Every behaviour above, on every store.
+macro_rules! on_every_store {
+    ($($behaviour:ident)*) => {
+        mod on_sqlite {
+            $(#[tokio::test]
+            async fn $behaviour() {
+                super::$behaviour(super::TestStore::sqlite()).await;
+            })*
+        }
+        mod on_the_test_server {
+            $(#[tokio::test]
+            async fn $behaviour() {
+                super::$behaviour(super::TestStore::test_server().await).await;
+            })*
+        }
+        mod on_hana {
+            $(#[tokio::test]
+            async fn $behaviour() {
+                if let Some(store) = super::TestStore::hana().await {
+                    super::$behaviour(store).await;
+                }
+            })*
+        }
+    };
+}
+
+on_every_store! {
+    an_event_becomes_a_row_a_document_and_done_at_once
+    the_same_or_an_older_completion_is_a_duplicate
+    a_newer_completion_reopens_a_done_event_and_fences_off_older_work
+    an_event_without_a_free_worker_waits_and_is_claimed_newest_first
+    events_of_surveys_that_are_not_configured_are_left_alone
+    a_retry_is_due_later_and_a_release_at_once
+    a_dead_event_is_a_duplicate_until_it_was_dead_for_a_while
+    an_older_document_never_replaces_a_newer_one
+    a_row_that_does_not_fit_fails_alone
+    a_missing_table_is_said_and_nothing_is_half_written
+    what_was_erased_is_not_brought_back
+    loading_writes_only_what_differs
+    leases_are_renewed_and_lost_ones_are_named
+    timestamps_and_numbers_come_back_as_they_went_in
+}
+
+fn open_sqlite(folder: &tempfile::TempDir) -> Result<Store, StoreError> {
+    Store::open_sqlite(
+        folder.path().join("feedback.db"),
+        Role::Service,
+        Metrics::new(),
+    )
+}
+
+#[tokio::test]
+async fn a_second_service_on_one_file_is_refused_and_a_command_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_sqlite(&folder).unwrap();
+
+    assert!(open_sqlite(&folder).unwrap_err().is_taken_by_another());
+
+    let path = folder.path().join("feedback.db");
+    let command = Store::open_sqlite(path, Role::Command, Metrics::new()).unwrap();
+    assert_eq!(
+        command
+            .accept(event("R_1", EARLY), LeaseWish::Wait)
+            .await
+            .unwrap(),
+        Acceptance::Pending
+    );
+    assert_eq!(claim(&store).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_restarted_service_takes_over_what_was_leased_from_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_sqlite(&folder).unwrap();
+    store
+        .accept(event("R_1", EARLY), LeaseWish::Lease)
+        .await
+        .unwrap();
+    drop(store);
+
+    let restarted = loop {
+        // The writer thread ends a moment after the last handle.
+        match open_sqlite(&folder) {
+            Ok(store) => break store,
+            Err(error) if error.is_taken_by_another() => tokio::task::yield_now().await,
+            Err(error) => panic!("{error}"),
+        }
+    };
+
+    let leases = claim(&restarted).await;
+    assert_eq!((leases.len(), leases[0].attempt()), (1, 2));
 }

@@ -16,6 +16,8 @@ mod batches;
 mod filters;
 #[path = "odata/fixture.rs"]
 mod fixture;
+#[path = "odata/hana_statements.rs"]
+mod hana_statements;
 #[path = "odata/oracle.rs"]
 mod oracle;
 #[path = "odata/pages.rs"]

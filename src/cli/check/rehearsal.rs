@@ -9,8 +9,8 @@ use ingester_core::time::Timestamp;
 use super::{Finding, Report};
 use crate::store::{Store, StoreError};
 
-/// A table that nobody has.
-const TABLE: &str = "QUALTRICS_CHECK_REHEARSAL";
+/// A table that nobody has; on HANA `#` makes it one of this connection alone.
+const TABLE: &str = "\"#QUALTRICS_CHECK_REHEARSAL\"";
 const RESPONSE: &str = "R_rehearsal";
 
 /// One of each kind of value, each as hard to keep as can be, with the column that it goes to.
@@ -79,7 +79,7 @@ pub(super) async fn check(report: &mut Report, store: &Store) {
     report.add(match rehearse(store).await {
         Ok(None) => Finding::ok(
             CHECK,
-            "an upsert replaces, and every kind of value comes back as it went",
+            "an upsert replaces, leaves alone what it does not name, and every kind of value comes back as it went",
         ),
         Ok(Some(problem)) => Finding::problem(CHECK, "rehearsal", problem),
         Err(error) => Finding::problem(CHECK, error.code(), error.to_string()),
@@ -99,10 +99,20 @@ async fn rehearse(store: &Store) -> Result<Option<String>, StoreError> {
     if let (Some(key), Some(first)) = (former.first_mut(), wanted.first()) {
         key.clone_from(first);
     }
+    // A table may have columns that are not ours: an upsert that does not name them must leave them alone.
+    let key_alone = Table {
+        columns: table.columns.iter().take(1).cloned().collect(),
+        ..table.clone()
+    };
     let statements: Vec<Statement> = vec![
-        sql::ddl::create_table(dialect, &table),
+        sql::ddl::create_trial_table(dialect, &table),
         sql::rows::upsert(dialect, &table, row(former)),
         sql::rows::upsert(dialect, &table, row(wanted.clone())),
+        sql::rows::upsert(
+            dialect,
+            &key_alone,
+            row(wanted.iter().take(1).cloned().collect()),
+        ),
     ];
     let kinds: Vec<ColumnType> = cases.iter().map(|(kind, _)| *kind).collect();
     let look = sql::rows::current(dialect, &table, &response);

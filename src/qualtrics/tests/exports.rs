@@ -189,7 +189,7 @@ fn a_request_says_only_what_is_meant() {
             fields: Fields::Ids,
             continuation: Continuation::Of("token".into()),
         }),
-        r#"{"format":"ndjson","startDate":"2026-01-31T12:00:00Z","endDate":"2026-01-31T13:00:01Z","sortByLastModifiedDate":true,"continuationToken":"token","questionIds":[],"embeddedDataIds":[],"surveyMetadataIds":["_recordId","recordedDate"]}"#
+        r#"{"format":"ndjson","startDate":"2026-01-31T12:00:00Z","endDate":"2026-01-31T13:00:01Z","sortByLastModifiedDate":true,"continuationToken":"token","questionIds":[],"embeddedDataIds":[],"surveyMetadataIds":["_recordId","recordedDate","status","finished"]}"#
     );
     assert_eq!(
         text(&ExportRequest {

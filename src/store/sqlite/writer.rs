@@ -48,6 +48,7 @@ pub(in crate::store) fn start(setup: Setup) -> Result<(), StoreError> {
         health: setup.health,
         metrics: setup.metrics,
         connection: None,
+        uncleared: false,
         _lock: locked,
     };
     // Before anybody can ask: whoever reads finds our own tables there, or the reason why not.
@@ -69,6 +70,8 @@ struct Writer {
     connection: Option<(Connection, Context)>,
     /// Leases of a process that is gone are freed once, when the file is first opened.
     take_over: bool,
+    /// The log still holds what was erased.
+    uncleared: bool,
     _lock: Option<File>,
 }
 
@@ -107,7 +110,7 @@ impl Writer {
             return Vec::new();
         };
         context.now = lifecycle::now();
-        let answers = batch::commit(writes, &mut |writes: &[Write]| {
+        let mut answers = batch::commit(writes, &mut |writes: &[Write]| {
             transaction(connection, context, writes)
         });
         let failed = |answer: &Result<Answer, StoreError>| {
@@ -116,12 +119,19 @@ impl Writer {
         if answers.iter().any(failed) {
             // A sync that failed once may report success the next time although the pages are gone.
             self.connection = None;
-        } else if writes
-            .iter()
-            .any(|write| matches!(write, Write::Erase { .. }))
-        {
-            // What was erased must not live on in the log; a reader may delay that, the next commit tries again.
-            drop(checkpoint(connection));
+        } else {
+            self.uncleared |= writes
+                .iter()
+                .any(|write| matches!(write, Write::Erase { .. }));
+            if self.uncleared {
+                // What was erased must not live on in the log; a reader may delay that, the next commit tries again.
+                self.uncleared = !checkpoint(connection).unwrap_or(false);
+            }
+            for answer in &mut answers {
+                if let Ok(Answer::Erased(erased)) = answer {
+                    erased.log_cleared = !self.uncleared;
+                }
+            }
         }
         answers
     }
@@ -183,9 +193,11 @@ fn state(connection: &Connection, statement: &Statement) -> Result<String, Store
     Ok(prepared.query_row(binds, |row| row.get("STATE"))?)
 }
 
-fn checkpoint(connection: &Connection) -> Result<(), StoreError> {
-    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
-    Ok(())
+/// Takes the log into the file and cuts it to nothing. False if a reader keeps it from that.
+fn checkpoint(connection: &Connection) -> Result<bool, StoreError> {
+    let busy: i64 =
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    Ok(busy == 0)
 }
 
 fn transaction(

@@ -2,4 +2,8 @@
 
 mod backfill;
 mod burst;
+mod erase;
+mod reconcile;
+mod scheduler;
+mod silence;
 mod support;

@@ -32,9 +32,11 @@ pub(super) fn id(text: &str) -> ResponseId {
 pub(super) struct World {
     pub(super) sandbox: Handle,
     pub(super) url: String,
-    folder: tempfile::TempDir,
+    folder: std::sync::Arc<tempfile::TempDir>,
     life: Lifecycle,
     toml: String,
+    /// Bound services.
+    pub(super) services: Option<String>,
 }
 
 impl World {
@@ -60,9 +62,22 @@ impl World {
         Self {
             sandbox: handle,
             url,
-            folder: tempfile::tempdir().unwrap(),
+            folder: std::sync::Arc::new(tempfile::tempdir().unwrap()),
             life,
+            services: None,
             toml: format!("[[survey]]\nid = \"{SURVEY}\"\nname = \"Feedback\"\n{settings}"),
+        }
+    }
+
+    /// The same database and sandbox under other settings of the survey.
+    pub(super) fn with_settings(&self, settings: &str) -> Self {
+        Self {
+            sandbox: self.sandbox.clone(),
+            url: self.url.clone(),
+            folder: self.folder.clone(),
+            life: self.life.clone(),
+            services: self.services.clone(),
+            toml: format!("{}{settings}\n", self.toml),
         }
     }
 
@@ -100,7 +115,7 @@ impl World {
         );
         let mut sources = Sources::from_environment(environment, None).unwrap();
         sources.file = Some((PathBuf::from("test.toml"), self.toml.clone()));
-        sources.services = None;
+        sources.services = self.services.clone();
         Config::load(&sources).unwrap()
     }
 
@@ -118,9 +133,15 @@ impl World {
 
     pub(super) async fn serve_unsubscribed(&self, settings: &[(&str, &str)]) -> Served {
         let life = Lifecycle::new();
-        let service = Service::build(self.config(settings), life.clone())
-            .await
-            .unwrap();
+        // The writer of a service that was stopped ends a little after it.
+        let begun = std::time::Instant::now();
+        let service = loop {
+            match Service::build(self.config(settings), life.clone()).await {
+                Ok(service) => break service,
+                Err(error) => assert!(begun.elapsed() < Duration::from_secs(5), "{error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
         let (app, addr) = (service.app().clone(), service.addr());
         let running = self.life.spawn("service", service.run());
         Served {

@@ -1,25 +1,47 @@
 //! The change log: who listens resumes from a position in it.
 
 use super::{Statement, instant, number, text};
+use crate::id::{ResponseId, SurveyId};
 use crate::inbox::Change;
 use crate::row::Cell;
 use crate::time::Timestamp;
 
-/// Adds a committed row; the database gives the position, which is answered.
+/// How many positions one value of HANA's sequence stands for.
+pub const POSITIONS_AT_ONCE: i64 = 1000;
+
+/// HANA only: the first of [`POSITIONS_AT_ONCE`] positions that are nobody else's.
+#[must_use]
+pub fn take_positions() -> Statement {
+    Statement::new("/* changes.positions */ SELECT \"QUALTRICS_POSITIONS\".NEXTVAL FROM DUMMY")
+}
+
+/// Adds a committed row. SQLite gives the position, which is answered; HANA is told it, see [`take_positions`].
 #[must_use]
 pub fn add(change: &Change) -> Statement {
-    Statement::new(
+    let hana = Statement::new(
+        r#"/* changes.add */
+INSERT INTO "QUALTRICS_CHANGES" ("POSITION", "SURVEY_ID", "RESPONSE_ID", "COMPLETED_AT", "RECEIVED_AT", "COMMITTED_AT")
+VALUES (?, ?, ?, ?, ?, ?)"#,
+    )
+    .with([number(change.position)])
+    .with(add_binds(change));
+    let sqlite = Statement::new(
         r#"/* changes.add */
 INSERT INTO "QUALTRICS_CHANGES" ("SURVEY_ID", "RESPONSE_ID", "COMPLETED_AT", "RECEIVED_AT", "COMMITTED_AT")
 VALUES (?, ?, ?, ?, ?) RETURNING "POSITION""#,
     )
-    .with([
+    .with(add_binds(change));
+    Statement::either(sqlite, hana)
+}
+
+fn add_binds(change: &Change) -> [Cell; 5] {
+    [
         text(&change.survey_id),
         text(&change.response_id),
         instant(change.completed_at),
         instant(change.received_at),
         Cell::Timestamp(change.committed_at),
-    ])
+    ]
 }
 
 /// Changes after a position: position, survey, response, completed, received, committed.
@@ -51,6 +73,17 @@ SELECT "POSITION", "SURVEY_ID", "RESPONSE_ID", "COMPLETED_AT", "RECEIVED_AT", "C
         .push(" ORDER BY \"POSITION\" DESC LIMIT ")
         .number(limit.into());
     statement
+}
+
+/// HANA only: the last change of one response; answers as [`after`].
+#[must_use]
+pub fn last_of(survey: &SurveyId, response: &ResponseId) -> Statement {
+    Statement::new(
+        r#"/* changes.last_of */
+SELECT "POSITION", "SURVEY_ID", "RESPONSE_ID", "COMPLETED_AT", "RECEIVED_AT", "COMMITTED_AT" FROM "QUALTRICS_CHANGES"
+WHERE "SURVEY_ID" = ? AND "RESPONSE_ID" = ? ORDER BY "POSITION" DESC LIMIT 1"#,
+    )
+    .with([text(survey), text(response)])
 }
 
 /// The greatest position in the log; NULL if it is empty.

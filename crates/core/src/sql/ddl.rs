@@ -1,7 +1,7 @@
 //! Tables: our own and those of surveys, for both dialects.
 
 use super::{Dialect, Statement};
-use crate::row::{Column, ColumnName, ColumnType, Table, TableName};
+use crate::row::{Cell, Column, ColumnName, ColumnType, Table, TableName};
 
 /// The format of our own tables. Raised by a migration; kept in `QUALTRICS_RUNS` under the job `format`.
 pub const FORMAT_VERSION: u32 = 1;
@@ -109,9 +109,11 @@ impl OwnTable {
                 statements.extend(self.sqlite_indexes.iter().map(|&index| index.to_owned()));
                 statements
             }
-            Dialect::Hana => vec![format!(
-                "CREATE COLUMN TABLE \"{name}\" ({columns}, PRIMARY KEY ({key}))"
-            )],
+            Dialect::Hana => hana_objects()
+                .into_iter()
+                .filter(|(object, _)| object == name)
+                .map(|(_, statement)| statement.text().to_owned())
+                .collect(),
         }
     }
 }
@@ -119,10 +121,28 @@ impl OwnTable {
 /// `CREATE TABLE` for a survey.
 #[must_use]
 pub fn create_table(dialect: Dialect, table: &Table) -> Statement {
-    let mut statement = Statement::new(match dialect {
-        Dialect::Sqlite => "CREATE TABLE IF NOT EXISTS ",
-        Dialect::Hana => "CREATE COLUMN TABLE ",
-    });
+    create(
+        match dialect {
+            Dialect::Sqlite => "CREATE TABLE IF NOT EXISTS ",
+            Dialect::Hana => "CREATE COLUMN TABLE ",
+        },
+        dialect,
+        table,
+    )
+}
+
+/// A table to try things with. HANA commits every definition, so there it is one that ends with its connection, and its
+/// name begins with `#`; SQLite takes it back with the transaction.
+#[must_use]
+pub fn create_trial_table(dialect: Dialect, table: &Table) -> Statement {
+    match dialect {
+        Dialect::Sqlite => create_table(dialect, table),
+        Dialect::Hana => create("CREATE LOCAL TEMPORARY COLUMN TABLE ", dialect, table),
+    }
+}
+
+fn create(head: &'static str, dialect: Dialect, table: &Table) -> Statement {
+    let mut statement = Statement::new(head);
     statement.table(dialect, &table.name).push(" (");
     for column in &table.columns {
         column_definition(&mut statement, column);
@@ -209,12 +229,54 @@ fn column_definition(statement: &mut Statement, column: &Column) {
 
 /// The columns of a table as the database has them: name, declared type, 1 where NOT NULL, 1 where part of the key;
 /// no rows if there is no such table.
+///
+/// On HANA a synonym is followed: consumers of a container see its tables only so.
+/// Source: SAP HANA SQL and System Views Reference: the views `TABLE_COLUMNS`, `CONSTRAINTS`, `SYNONYMS`.
 #[must_use]
 pub fn table_columns(table: &TableName) -> Statement {
-    Statement::new(
+    let sqlite = Statement::new(
         "/* schema.columns */ SELECT name, type, \"notnull\", pk > 0 FROM pragma_table_info(?) ORDER BY cid",
     )
-    .with([super::text(table.name())])
+    .with([super::text(table.name())]);
+    let schema = || table.schema().map_or(Cell::Null, super::text);
+    let hana = Statement::new(
+        r#"/* schema.columns */
+SELECT C."COLUMN_NAME", C."DATA_TYPE_NAME" || '(' || TO_NVARCHAR(C."LENGTH") || ',' || TO_NVARCHAR(COALESCE(C."SCALE", 10)) || ')',
+  CASE WHEN C."IS_NULLABLE" = 'FALSE' THEN 1 ELSE 0 END, CASE WHEN K."COLUMN_NAME" IS NULL THEN 0 ELSE 1 END
+FROM "SYS"."TABLE_COLUMNS" C LEFT OUTER JOIN "SYS"."CONSTRAINTS" K ON K."SCHEMA_NAME" = C."SCHEMA_NAME"
+  AND K."TABLE_NAME" = C."TABLE_NAME" AND K."COLUMN_NAME" = C."COLUMN_NAME" AND K."IS_PRIMARY_KEY" = 'TRUE'
+WHERE (C."SCHEMA_NAME" = COALESCE(CAST(? AS NVARCHAR(256)), CURRENT_SCHEMA) AND C."TABLE_NAME" = ?)
+  OR EXISTS (SELECT 1 FROM "SYS"."SYNONYMS" S WHERE S."SCHEMA_NAME" = COALESCE(CAST(? AS NVARCHAR(256)), CURRENT_SCHEMA)
+    AND S."SYNONYM_NAME" = ? AND S."OBJECT_SCHEMA" = C."SCHEMA_NAME" AND S."OBJECT_NAME" = C."TABLE_NAME")
+ORDER BY C."POSITION""#,
+    )
+    .with([schema(), super::text(table.name()), schema(), super::text(table.name())]);
+    Statement::either(sqlite, hana)
+}
+
+/// Every own object on HANA, by name, and the statement that creates it.
+#[must_use]
+pub fn hana_objects() -> Vec<(&'static str, Statement)> {
+    let mut objects: Vec<(&'static str, Statement)> = OWN_TABLES
+        .iter()
+        .map(|table| {
+            let mut statement = Statement::new("CREATE COLUMN TABLE ");
+            statement
+                .identifier(table.name)
+                .push(" (")
+                .push(table.columns);
+            statement.push(", PRIMARY KEY (").push(table.key).push("))");
+            (table.name, statement)
+        })
+        .collect();
+    // Its values stand for 1000 positions each: see `changes::POSITIONS_AT_ONCE`.
+    objects.push((
+        "QUALTRICS_POSITIONS",
+        Statement::new(
+            "CREATE SEQUENCE \"QUALTRICS_POSITIONS\" START WITH 1 INCREMENT BY 1000 NO CACHE",
+        ),
+    ));
+    objects
 }
 
 /// Reads a type as either database declares it. Nothing for types that no cell can hold.

@@ -3,7 +3,7 @@
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-use super::{Statement, stamp, text};
+use super::{Statement, in_list, stamp, text};
 use crate::id::{ResponseId, SurveyId};
 use crate::time::Timestamp;
 
@@ -32,10 +32,19 @@ pub fn find(hash: &str) -> Statement {
 /// Keeps a hash.
 #[must_use]
 pub fn add(hash: &str, now: Timestamp) -> Statement {
-    Statement::new(
-        "/* erased.add */ INSERT INTO \"QUALTRICS_ERASED\" (\"HASH\", \"ERASED_AT\") VALUES (?, ?) ON CONFLICT (\"HASH\") DO NOTHING",
-    )
-    .with([text(hash), stamp(now)])
+    let sqlite = "/* erased.add */ INSERT INTO \"QUALTRICS_ERASED\" (\"HASH\", \"ERASED_AT\") VALUES (?, ?) ON CONFLICT (\"HASH\") DO NOTHING";
+    let hana = "/* erased.add */ UPSERT \"QUALTRICS_ERASED\" (\"HASH\", \"ERASED_AT\") VALUES (?, ?) WITH PRIMARY KEY";
+    let form = |sql| Statement::new(sql).with([text(hash), stamp(now)]);
+    Statement::either(form(sqlite), form(hana))
+}
+
+/// HANA only: which of these hashes are kept.
+#[must_use]
+pub fn find_all<'a>(hashes: impl IntoIterator<Item = &'a str>) -> Statement {
+    let mut statement =
+        Statement::new("/* erased.find_all */ SELECT \"HASH\" FROM \"QUALTRICS_ERASED\" WHERE ");
+    in_list(&mut statement, "\"HASH\"", hashes.into_iter().map(text));
+    statement
 }
 
 /// Lifts an erasure.

@@ -15,10 +15,12 @@ pub mod changes;
 pub mod ddl;
 pub mod erased;
 pub mod functions;
+pub mod grants;
 pub mod inbox;
 pub mod rows;
 pub mod runs;
 mod select;
+pub mod session;
 pub mod surveys;
 
 pub use select::{Context, Page, Selection, Shape, ShapeColumn, gone, recommended_indexes, select};
@@ -32,11 +34,13 @@ pub enum Dialect {
     Hana,
 }
 
-/// One SQL text with its values, in the order of its `?`.
+/// One SQL text with its values, in the order of its `?`; two where the dialects differ.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Statement {
     text: Cow<'static, str>,
     binds: Vec<Cell>,
+    /// What HANA is sent instead.
+    hana: Option<Box<Self>>,
 }
 
 impl Statement {
@@ -46,7 +50,32 @@ impl Statement {
         Self {
             text: Cow::Borrowed(text),
             binds: Vec::new(),
+            hana: None,
         }
+    }
+
+    /// One operation in both dialects, for callers that need not know which database they talk to.
+    #[must_use]
+    pub fn either(sqlite: Self, hana: Self) -> Self {
+        Self {
+            hana: Some(Box::new(hana)),
+            ..sqlite
+        }
+    }
+
+    /// The form that this dialect is sent.
+    #[must_use]
+    pub fn on(&self, dialect: Dialect) -> &Self {
+        match (dialect, &self.hana) {
+            (Dialect::Hana, Some(hana)) => hana,
+            _ => self,
+        }
+    }
+
+    /// Whether it defines tables: HANA then commits by itself, and prepares no such statement.
+    #[must_use]
+    pub fn is_definition(&self) -> bool {
+        self.text.starts_with("CREATE ") || self.text.starts_with("ALTER ")
     }
 
     /// Appends a fixed piece of SQL.
@@ -148,6 +177,44 @@ fn when(value: Option<Timestamp>) -> Cell {
 /// An instant as a cell, as precise as it is, NULL where there is none.
 fn instant(value: Option<Timestamp>) -> Cell {
     value.map_or(Cell::Null, Cell::Timestamp)
+}
+
+/// A duration as what HANA adds to its own clock: whole seconds, rounded up.
+/// Assumed: `ADD_SECONDS` takes fractions on some releases only.
+fn seconds(duration: Duration) -> Cell {
+    let whole = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
+    Cell::Integer(i64::try_from(whole).unwrap_or(i64::MAX))
+}
+
+/// Appends `"COLUMN" IN (?, …)`.
+fn in_list(
+    statement: &mut Statement,
+    column: &'static str,
+    values: impl IntoIterator<Item = Cell>,
+) {
+    statement.push(column).push(" IN ");
+    list_of(statement, values);
+}
+
+/// Appends `(?, …)`, padded with NULLs to a power of two: HANA caches plans by their exact text.
+fn list_of(statement: &mut Statement, values: impl IntoIterator<Item = Cell>) {
+    let mut values: Vec<Cell> = values.into_iter().collect();
+    values.resize(values.len().max(1).next_power_of_two(), Cell::Null);
+    statement.push("(");
+    for (index, value) in values.into_iter().enumerate() {
+        statement
+            .push(if index == 0 { "" } else { ", " })
+            .bind(value);
+    }
+    statement.push(")");
+}
+
+/// The instant by the clock that leases and delays go by: the writer's own on SQLite, the database's on HANA.
+fn push_now(statement: &mut Statement, dialect: Dialect, now: Timestamp) {
+    match dialect {
+        Dialect::Sqlite => statement.bind(stamp(now)),
+        Dialect::Hana => statement.push("CURRENT_UTCTIMESTAMP"),
+    };
 }
 
 /// The instant `delay` from `now`.

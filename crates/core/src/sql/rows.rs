@@ -1,6 +1,6 @@
 //! Rows and the documents behind them.
 
-use super::{Dialect, Statement, instant, text};
+use super::{Dialect, Statement, in_list, instant, text};
 use crate::id::{ResponseId, SurveyId};
 use crate::inbox::RawDocument;
 use crate::row::{Cell, Row, Table, TableName};
@@ -27,6 +27,41 @@ WHERE (RTRIM(COALESCE(excluded."RECORDED_AT", ''), 'Z'), RTRIM(excluded."ASKED_A
         Cell::Timestamp(raw.asked_at),
         text(&raw.digest),
         raw.document.as_deref().map_or(Cell::Null, text),
+    ])
+}
+
+/// HANA only: as [`keep_document`], and not if the response was erased here. No row changed means either.
+///
+/// Written before the row, so that the affected counts name the losers and no round trip is added.
+#[must_use]
+pub fn merge_document(
+    survey: &SurveyId,
+    response: &ResponseId,
+    raw: &RawDocument,
+    erased_hash: &str,
+) -> Statement {
+    Statement::new(
+        r#"/* raw.merge */
+MERGE INTO "QUALTRICS_RAW" R USING (SELECT CAST(? AS NVARCHAR(18)) AS "SURVEY_ID",
+  CAST(? AS NVARCHAR(69)) AS "RESPONSE_ID", CAST(? AS TIMESTAMP) AS "RECORDED_AT", CAST(? AS TIMESTAMP) AS "ASKED_AT",
+  CAST(? AS NVARCHAR(64)) AS "DIGEST", CAST(? AS NCLOB) AS "DOCUMENT" FROM DUMMY
+  WHERE NOT EXISTS (SELECT 1 FROM "QUALTRICS_ERASED" E WHERE E."HASH" = ?)) S
+ON R."SURVEY_ID" = S."SURVEY_ID" AND R."RESPONSE_ID" = S."RESPONSE_ID"
+WHEN MATCHED AND (R."RECORDED_AT" IS NULL AND (S."RECORDED_AT" IS NOT NULL OR S."ASKED_AT" >= R."ASKED_AT")
+    OR S."RECORDED_AT" > R."RECORDED_AT" OR (S."RECORDED_AT" = R."RECORDED_AT" AND S."ASKED_AT" >= R."ASKED_AT"))
+  THEN UPDATE SET "RECORDED_AT" = S."RECORDED_AT", "ASKED_AT" = S."ASKED_AT", "DIGEST" = S."DIGEST",
+  "DOCUMENT" = S."DOCUMENT"
+WHEN NOT MATCHED THEN INSERT ("SURVEY_ID", "RESPONSE_ID", "RECORDED_AT", "ASKED_AT", "DIGEST", "DOCUMENT")
+VALUES (S."SURVEY_ID", S."RESPONSE_ID", S."RECORDED_AT", S."ASKED_AT", S."DIGEST", S."DOCUMENT")"#,
+    )
+    .with([
+        text(survey),
+        text(response),
+        instant(raw.recorded_at),
+        Cell::Timestamp(raw.asked_at),
+        text(&raw.digest),
+        raw.document.as_deref().map_or(Cell::Null, text),
+        text(erased_hash),
     ])
 }
 
@@ -79,6 +114,29 @@ pub fn current(dialect: Dialect, table: &Table, response: &ResponseId) -> Statem
     statement
         .push(" WHERE \"RESPONSEID\" = ")
         .bind(text(response));
+    statement
+}
+
+/// The cells of several responses as they stand in the table: the key, then every column in the table's order.
+#[must_use]
+pub fn current_of<'a>(
+    dialect: Dialect,
+    table: &Table,
+    responses: impl IntoIterator<Item = &'a ResponseId>,
+) -> Statement {
+    let mut statement = Statement::new("/* row.current_of */ SELECT \"RESPONSEID\"");
+    for column in &table.columns {
+        statement.push(", ").column(&column.name);
+    }
+    statement
+        .push(" FROM ")
+        .table(dialect, &table.name)
+        .push(" WHERE ");
+    in_list(
+        &mut statement,
+        "\"RESPONSEID\"",
+        responses.into_iter().map(text),
+    );
     statement
 }
 

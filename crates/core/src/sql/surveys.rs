@@ -8,9 +8,22 @@ use crate::time::Timestamp;
 /// Makes sure that a survey has a row.
 #[must_use]
 pub fn ensure(survey: &SurveyId) -> Statement {
+    let sqlite = r#"/* surveys.ensure */
+INSERT INTO "QUALTRICS_SURVEYS" ("SURVEY_ID", "CHANGE_NUMBER") VALUES (?, 0) ON CONFLICT ("SURVEY_ID") DO NOTHING"#;
+    let hana = r#"/* surveys.ensure */
+MERGE INTO "QUALTRICS_SURVEYS" T USING (SELECT CAST(? AS NVARCHAR(18)) AS "SURVEY_ID" FROM DUMMY) S
+ON T."SURVEY_ID" = S."SURVEY_ID"
+WHEN NOT MATCHED THEN INSERT ("SURVEY_ID", "CHANGE_NUMBER") VALUES (S."SURVEY_ID", 0)"#;
+    let form = |sql| Statement::new(sql).with([text(survey)]);
+    Statement::either(form(sqlite), form(hana))
+}
+
+/// HANA only: holds a survey's row until the transaction ends, so that an erasure and an export's rows do not pass each
+/// other unseen.
+#[must_use]
+pub fn hold(survey: &SurveyId) -> Statement {
     Statement::new(
-        r#"/* surveys.ensure */
-INSERT INTO "QUALTRICS_SURVEYS" ("SURVEY_ID", "CHANGE_NUMBER") VALUES (?, 0) ON CONFLICT ("SURVEY_ID") DO NOTHING"#,
+        r#"/* surveys.hold */ SELECT "SURVEY_ID" FROM "QUALTRICS_SURVEYS" WHERE "SURVEY_ID" = ? FOR UPDATE"#,
     )
     .with([text(survey)])
 }
@@ -93,12 +106,14 @@ WHERE "SURVEY_ID" = ?"#,
 /// definition beside it with every row.
 #[must_use]
 pub fn change_number(survey: &SurveyId) -> Statement {
-    Statement::new(
-        r#"/* surveys.change_number */
+    let form = |sql| Statement::new(sql).with([text(survey), text(survey)]);
+    let sqlite = r#"/* surveys.change_number */
 SELECT COALESCE((SELECT "CHANGE_NUMBER" FROM "QUALTRICS_SURVEYS" WHERE "SURVEY_ID" = ?), 0)
-  + COALESCE((SELECT MAX("POSITION") FROM "QUALTRICS_CHANGES" WHERE "SURVEY_ID" = ?), 0)"#,
-    )
-    .with([text(survey), text(survey)])
+  + COALESCE((SELECT MAX("POSITION") FROM "QUALTRICS_CHANGES" WHERE "SURVEY_ID" = ?), 0)"#;
+    let hana = r#"/* surveys.change_number */
+SELECT COALESCE((SELECT "CHANGE_NUMBER" FROM "QUALTRICS_SURVEYS" WHERE "SURVEY_ID" = ?), 0)
+  + COALESCE((SELECT MAX("POSITION") FROM "QUALTRICS_CHANGES" WHERE "SURVEY_ID" = ?), 0) FROM DUMMY"#;
+    Statement::either(form(sqlite), form(hana))
 }
 
 /// Keeps which subscription is ours and under which key it was made.
@@ -141,23 +156,27 @@ pub struct Question {
 /// Writes one line of a survey's codebook.
 #[must_use]
 pub fn put_question(survey: &SurveyId, question: &Question) -> Statement {
-    Statement::new(
-        r#"/* questions.put */
+    let hana = r#"/* questions.put */
+UPSERT "QUALTRICS_QUESTIONS" ("SURVEY_ID", "COLUMN_NAME", "PROPERTY", "TAG", "QUESTION_KEY", "TEXT", "TYPE", "CHOICES")
+VALUES (?, ?, ?, ?, ?, ?, ?, ?) WITH PRIMARY KEY"#;
+    let sqlite = r#"/* questions.put */
 INSERT INTO "QUALTRICS_QUESTIONS" ("SURVEY_ID", "COLUMN_NAME", "PROPERTY", "TAG", "QUESTION_KEY", "TEXT", "TYPE", "CHOICES")
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT ("SURVEY_ID", "COLUMN_NAME") DO UPDATE SET "PROPERTY" = excluded."PROPERTY", "TAG" = excluded."TAG",
-  "QUESTION_KEY" = excluded."QUESTION_KEY", "TEXT" = excluded."TEXT", "TYPE" = excluded."TYPE", "CHOICES" = excluded."CHOICES""#,
-    )
-    .with([
-        text(survey),
-        text(&question.column),
-        text(&question.property),
-        text(&question.tag),
-        text(&question.key),
-        text(&question.text),
-        text(&question.kind),
-        text(&question.choices),
-    ])
+  "QUESTION_KEY" = excluded."QUESTION_KEY", "TEXT" = excluded."TEXT", "TYPE" = excluded."TYPE", "CHOICES" = excluded."CHOICES""#;
+    let form = |sql| {
+        Statement::new(sql).with([
+            text(survey),
+            text(&question.column),
+            text(&question.property),
+            text(&question.tag),
+            text(&question.key),
+            text(&question.text),
+            text(&question.kind),
+            text(&question.choices),
+        ])
+    };
+    Statement::either(form(sqlite), form(hana))
 }
 
 /// A survey's codebook: column, property, tag, key, text, type, choices.

@@ -97,7 +97,7 @@ pub(crate) fn restricting() -> AccessRules {
     AccessRules::new(vec![rule], EmailTrust::Verified).unwrap()
 }
 
-const QUESTIONS: [(&str, &str); 13] = [
+pub(crate) const QUESTIONS: [(&str, &str); 13] = [
     (
         "newest",
         "Feedback?$select=ResponseId,Comment&$filter=Comment ne '' and contains(AccountID,'')&$orderby=RecordedDate desc&$count=true&$top=5",
@@ -172,8 +172,8 @@ fn statements_are_as_reviewed() {
     );
 }
 
-#[test]
-fn a_page_continues_in_one_statement() {
+/// What the first page of a list links to.
+pub(crate) fn next_page() -> String {
     let query = parsed(
         "Feedback?$select=Q1&$orderby=RecordedDate desc",
         &TimeZone::UTC,
@@ -200,14 +200,15 @@ fn a_page_continues_in_one_statement() {
     writer.row(&cells, &mut out);
     writer.end(&mut out);
     let body: serde_json::Value = serde_json::from_slice(&out).unwrap();
-    let next = body["@odata.nextLink"]
-        .as_str()
-        .unwrap()
-        .replace("%20", " ");
+    let next = body["@odata.nextLink"].as_str().unwrap();
+    next.replace("%20", " ")
+}
 
+#[test]
+fn a_page_continues_in_one_statement() {
     insta::assert_snapshot!(
         "page",
-        texts(&next, &AccessRules::open(), &TimeZone::UTC)
+        texts(&next_page(), &AccessRules::open(), &TimeZone::UTC)
             .split_once('\n')
             .unwrap()
             .1

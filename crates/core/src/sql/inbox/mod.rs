@@ -3,52 +3,22 @@
 //! Each text begins with its operation's name, which is also the metric's label, so the database's own list of
 //! statements says which code ran.
 
+mod accept;
+mod selection;
+
 use std::time::Duration;
 
-use super::{Statement, later, number, stamp, text, when};
+use super::{Statement, in_list, later, number, seconds, stamp, text};
 use crate::id::{ResponseId, SurveyId};
-use crate::inbox::{Event, Fence, Owner, REVIVAL_AFTER, Reason, TOPIC};
+use crate::inbox::{Fence, Owner, Reason};
 use crate::row::Cell;
 use crate::time::Timestamp;
 
+pub use accept::{accept, revive_again, standing};
+pub use selection::{Selection, count, drop_events, list, revive};
+
 /// `LAST_ERROR` is NVARCHAR(1000).
 const LAST_ERROR_CHARS_MAX: usize = 1000;
-
-/// Stores an event, leased if an owner is given, else pending. Answers the `COMPLETED_AT` that now stands there; no row
-/// means that the event is a duplicate.
-#[must_use]
-pub fn accept(event: &Event, lease: Option<(&Owner, Duration)>, now: Timestamp) -> Statement {
-    let (state, attempts, next) = match lease {
-        Some(_) => ("leased", 1, None),
-        None => ("pending", 0, Some(event.received_at)),
-    };
-    Statement::new(
-        r#"/* inbox.accept */
-INSERT INTO "QUALTRICS_INBOX" AS I ("SURVEY_ID", "RESPONSE_ID", "TOPIC", "COMPLETED_AT", "RECEIVED_AT", "STATE",
-  "ATTEMPTS", "NEXT_ATTEMPT_AT", "LEASE_OWNER", "LEASE_UNTIL", "LAST_ERROR", "DONE_AT")
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)
-ON CONFLICT ("SURVEY_ID", "RESPONSE_ID") DO UPDATE SET
-  "COMPLETED_AT" = MAX(I."COMPLETED_AT", excluded."COMPLETED_AT"), "RECEIVED_AT" = excluded."RECEIVED_AT",
-  "STATE" = excluded."STATE", "ATTEMPTS" = excluded."ATTEMPTS", "NEXT_ATTEMPT_AT" = excluded."NEXT_ATTEMPT_AT",
-  "LEASE_OWNER" = excluded."LEASE_OWNER", "LEASE_UNTIL" = excluded."LEASE_UNTIL", "LAST_ERROR" = NULL, "DONE_AT" = NULL
-WHERE excluded."COMPLETED_AT" > I."COMPLETED_AT"
-   OR (I."STATE" = 'dead' AND I."DONE_AT" <= ? /* revivable since */)
-RETURNING "COMPLETED_AT""#,
-    )
-    .with([
-        text(&event.survey_id),
-        text(&event.response_id),
-        text(TOPIC),
-        stamp(event.completed_at),
-        stamp(event.received_at),
-        text(state),
-        number(attempts),
-        when(next),
-        lease.map_or(Cell::Null, |(owner, _)| text(owner)),
-        when(lease.map(|(_, duration)| later(now, duration))),
-        stamp(now.checked_sub(REVIVAL_AFTER).unwrap_or(now)),
-    ])
-}
 
 /// What may be claimed: due and pending, newest first. Answers survey, response, completed, received, attempts.
 #[must_use]
@@ -82,6 +52,35 @@ WHERE "STATE" <> 'done' AND "STATE" = 'leased' AND "LEASE_UNTIL" < "#,
     statement
 }
 
+/// How candidates for a claim are read on HANA.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Candidates {
+    /// Rows that another instance is just claiming are left out, so that nobody waits for anybody.
+    /// Source: HANA's words for SKIP LOCKED, as SAP's sqlalchemy-hana and CAP generate them.
+    IgnoreLocked,
+    /// Where the database does not know that: [`claim`] alone decides.
+    All,
+}
+
+/// HANA only: what may be claimed, due or left behind, newest first, by the database's clock. Answers as [`due`].
+#[must_use]
+pub fn claimable(surveys: &[SurveyId], limit: u32, candidates: Candidates) -> Statement {
+    let mut statement = Statement::new(
+        r#"/* inbox.claimable */
+SELECT "SURVEY_ID", "RESPONSE_ID", "COMPLETED_AT", "RECEIVED_AT", "ATTEMPTS" FROM "QUALTRICS_INBOX"
+WHERE (("STATE" = 'pending' AND "NEXT_ATTEMPT_AT" <= CURRENT_UTCTIMESTAMP)
+    OR ("STATE" = 'leased' AND "LEASE_UNTIL" < CURRENT_UTCTIMESTAMP)) AND "#,
+    );
+    in_list(&mut statement, "\"SURVEY_ID\"", surveys.iter().map(text));
+    statement
+        .push(r#" ORDER BY "RECEIVED_AT" DESC LIMIT "#)
+        .bind(number(limit));
+    if candidates == Candidates::IgnoreLocked {
+        statement.push(" FOR UPDATE IGNORE LOCKED");
+    }
+    statement
+}
+
 fn of_surveys(statement: &mut Statement, surveys: &[SurveyId]) {
     statement.push(r#" AND "SURVEY_ID" IN (NULL"#);
     for survey in surveys {
@@ -101,7 +100,22 @@ pub fn claim(
     now: Timestamp,
 ) -> Statement {
     let (owner, duration) = lease;
-    Statement::new(
+    let hana = Statement::new(
+        r#"/* inbox.claim */
+UPDATE "QUALTRICS_INBOX" SET "STATE" = 'leased', "ATTEMPTS" = "ATTEMPTS" + 1, "NEXT_ATTEMPT_AT" = NULL,
+  "LEASE_OWNER" = ?, "LEASE_UNTIL" = ADD_SECONDS(CURRENT_UTCTIMESTAMP, ?)
+WHERE "SURVEY_ID" = ? AND "RESPONSE_ID" = ? AND "ATTEMPTS" = ? AND "COMPLETED_AT" = ?
+  AND ("STATE" = 'pending' OR ("STATE" = 'leased' AND "LEASE_UNTIL" < CURRENT_UTCTIMESTAMP))"#,
+    )
+    .with([
+        text(owner),
+        seconds(duration),
+        text(survey),
+        text(response),
+        number(attempts),
+        stamp(completed_at),
+    ]);
+    let sqlite = Statement::new(
         r#"/* inbox.claim */
 UPDATE "QUALTRICS_INBOX" SET "STATE" = 'leased', "ATTEMPTS" = "ATTEMPTS" + 1, "NEXT_ATTEMPT_AT" = NULL,
   "LEASE_OWNER" = ?, "LEASE_UNTIL" = ?
@@ -116,7 +130,8 @@ WHERE "SURVEY_ID" = ? AND "RESPONSE_ID" = ? AND "ATTEMPTS" = ? AND "COMPLETED_AT
         number(attempts),
         stamp(completed_at),
         stamp(now),
-    ])
+    ]);
+    Statement::either(sqlite, hana)
 }
 
 fn fence_binds(fence: &Fence) -> [Cell; 5] {
@@ -142,44 +157,85 @@ macro_rules! under_fence {
 /// Prolongs a lease. No row changed means that it is lost.
 #[must_use]
 pub fn renew(fence: &Fence, duration: Duration, now: Timestamp) -> Statement {
-    Statement::new(under_fence!(
+    let sqlite = Statement::new(under_fence!(
         "/* inbox.renew */\nUPDATE \"QUALTRICS_INBOX\" SET \"LEASE_UNTIL\" = ?"
     ))
     .with([stamp(later(now, duration))])
+    .with(fence_binds(fence));
+    let hana = Statement::new(under_fence!(
+        "/* inbox.renew */\nUPDATE \"QUALTRICS_INBOX\" SET \"LEASE_UNTIL\" = ADD_SECONDS(CURRENT_UTCTIMESTAMP, ?)"
+    ))
+    .with([seconds(duration)])
+    .with(fence_binds(fence));
+    Statement::either(sqlite, hana)
+}
+
+/// What ends a lease on HANA, whatever the outcome: one text, so that all outcomes of a batch are one round trip. The
+/// reason that stood there stays where an event waits again without a new one.
+fn settle(
+    fence: &Fence,
+    state: &'static str,
+    done_in: Cell,
+    due_in: Cell,
+    reason: Option<&Reason>,
+) -> Statement {
+    Statement::new(under_fence!(
+        r#"/* inbox.settle */
+UPDATE "QUALTRICS_INBOX" SET "STATE" = ?, "DONE_AT" = ADD_SECONDS(CURRENT_UTCTIMESTAMP, ?),
+  "NEXT_ATTEMPT_AT" = ADD_SECONDS(CURRENT_UTCTIMESTAMP, ?),
+  "LAST_ERROR" = COALESCE(CAST(? AS NVARCHAR(1000)), CASE WHEN CAST(? AS INTEGER) = 1 THEN "LAST_ERROR" END),
+  "LEASE_OWNER" = NULL, "LEASE_UNTIL" = NULL"#
+    ))
+    .with([
+        text(state),
+        done_in,
+        due_in,
+        last_error(reason),
+        number(i32::from(state == "pending")),
+    ])
     .with(fence_binds(fence))
 }
 
 /// Marks an event done, with the reason if there is no row. No row changed means that the lease is lost.
 #[must_use]
 pub fn done(fence: &Fence, reason: Option<&Reason>, now: Timestamp) -> Statement {
-    Statement::new(under_fence!(
+    let sqlite = Statement::new(under_fence!(
         "/* inbox.done */\nUPDATE \"QUALTRICS_INBOX\" SET \"STATE\" = 'done', \"DONE_AT\" = ?, \"LAST_ERROR\" = ?, \
          \"NEXT_ATTEMPT_AT\" = NULL, \"LEASE_OWNER\" = NULL, \"LEASE_UNTIL\" = NULL"
     ))
     .with([stamp(now), last_error(reason)])
-    .with(fence_binds(fence))
+    .with(fence_binds(fence));
+    Statement::either(sqlite, settle(fence, "done", number(0), Cell::Null, reason))
 }
 
 /// Gives an event up with its reason. No row changed means that the lease is lost.
 #[must_use]
 pub fn dead(fence: &Fence, reason: &Reason, now: Timestamp) -> Statement {
-    Statement::new(under_fence!(
+    let sqlite = Statement::new(under_fence!(
         "/* inbox.dead */\nUPDATE \"QUALTRICS_INBOX\" SET \"STATE\" = 'dead', \"DONE_AT\" = ?, \"LAST_ERROR\" = ?, \
          \"NEXT_ATTEMPT_AT\" = NULL, \"LEASE_OWNER\" = NULL, \"LEASE_UNTIL\" = NULL"
     ))
     .with([stamp(now), last_error(Some(reason))])
-    .with(fence_binds(fence))
+    .with(fence_binds(fence));
+    Statement::either(
+        sqlite,
+        settle(fence, "dead", number(0), Cell::Null, Some(reason)),
+    )
 }
 
 /// Gives a lease back, to be claimed after a delay. No row changed means that the lease is lost.
 #[must_use]
 pub fn retry(fence: &Fence, after: Duration, reason: Option<&Reason>, now: Timestamp) -> Statement {
-    Statement::new(under_fence!(
+    let sqlite = Statement::new(under_fence!(
         "/* inbox.retry */\nUPDATE \"QUALTRICS_INBOX\" SET \"STATE\" = 'pending', \"NEXT_ATTEMPT_AT\" = ?, \
          \"LAST_ERROR\" = COALESCE(?, \"LAST_ERROR\"), \"LEASE_OWNER\" = NULL, \"LEASE_UNTIL\" = NULL"
     ))
     .with([stamp(later(now, after)), last_error(reason)])
-    .with(fence_binds(fence))
+    .with(fence_binds(fence));
+    Statement::either(
+        sqlite,
+        settle(fence, "pending", Cell::Null, seconds(after), reason),
+    )
 }
 
 /// Notes on a done event why it has no row of its own.
@@ -228,103 +284,6 @@ pub fn done_counts() -> Statement {
         r#"/* inbox.done_counts */
 SELECT "SURVEY_ID", COUNT(*) FROM "QUALTRICS_INBOX" WHERE "STATE" = 'done' GROUP BY "SURVEY_ID""#,
     )
-}
-
-/// What `inbox list` and `inbox show` select by.
-#[derive(Debug, Clone, Default)]
-pub struct Selection {
-    /// Only this survey's.
-    pub survey: Option<SurveyId>,
-    /// Only this response.
-    pub response: Option<ResponseId>,
-    /// Only events in this state.
-    pub state: Option<String>,
-    /// Only events whose reason has this code.
-    pub reason: Option<String>,
-}
-
-impl Selection {
-    fn append(&self, statement: &mut Statement) {
-        statement.push(" WHERE 1 = 1");
-        if let Some(survey) = &self.survey {
-            statement.push(" AND \"SURVEY_ID\" = ").bind(text(survey));
-        }
-        if let Some(response) = &self.response {
-            statement
-                .push(" AND \"RESPONSE_ID\" = ")
-                .bind(text(response));
-        }
-        if let Some(state) = &self.state {
-            statement.push(" AND \"STATE\" = ").bind(text(state));
-        }
-        if let Some(reason) = &self.reason {
-            // A code ends at the colon and holds none of LIKE's signs but `_`, which no code has.
-            statement
-                .push(" AND \"LAST_ERROR\" LIKE ")
-                .bind(text(format!("{reason}:%")));
-        }
-    }
-}
-
-/// Events for people to look at, newest first: every column of the inbox.
-#[must_use]
-pub fn list(selection: &Selection, limit: u32) -> Statement {
-    let mut statement = Statement::new(
-        r#"/* inbox.list */
-SELECT "SURVEY_ID", "RESPONSE_ID", "COMPLETED_AT", "RECEIVED_AT", "STATE", "ATTEMPTS", "NEXT_ATTEMPT_AT", "LEASE_OWNER",
-  "LEASE_UNTIL", "LAST_ERROR", "DONE_AT" FROM "QUALTRICS_INBOX""#,
-    );
-    selection.append(&mut statement);
-    statement
-        .push(" ORDER BY \"RECEIVED_AT\" DESC LIMIT ")
-        .number(limit.into());
-    statement
-}
-
-/// How many events of a selection wait or are dead: what [`revive`] and [`drop_events`] act on.
-#[must_use]
-pub fn count(selection: &Selection) -> Statement {
-    let mut statement =
-        Statement::new("/* inbox.count */\nSELECT COUNT(*) FROM \"QUALTRICS_INBOX\"");
-    selection.append(&mut statement);
-    statement.push(" AND \"STATE\" IN ('dead', 'pending')");
-    statement
-}
-
-/// Makes dead and waiting events due now. What was dropped is an acknowledged exception: it comes back only if it is
-/// named, by its response or by that reason.
-#[must_use]
-pub fn revive(selection: &Selection, now: Timestamp) -> Statement {
-    let mut statement = Statement::new(
-        "/* inbox.revive */\nUPDATE \"QUALTRICS_INBOX\" SET \"STATE\" = 'pending', \"ATTEMPTS\" = 0, \"DONE_AT\" = NULL, \
-         \"RECEIVED_AT\" = ",
-    );
-    // Giving up is by time since receipt, so a revived event begins anew.
-    statement
-        .bind(stamp(now))
-        .push(", \"NEXT_ATTEMPT_AT\" = ")
-        .bind(stamp(now));
-    selection.append(&mut statement);
-    statement.push(" AND \"STATE\" IN ('dead', 'pending')");
-    if selection.response.is_none() && selection.reason.is_none() {
-        statement.push(
-            " AND (\"STATE\" <> 'dead' OR \"LAST_ERROR\" IS NULL OR \"LAST_ERROR\" NOT LIKE 'dropped:%')",
-        );
-    }
-    statement
-}
-
-/// Gives waiting events up by hand; what is leased is left to its worker.
-#[must_use]
-pub fn drop_events(selection: &Selection, now: Timestamp) -> Statement {
-    let mut statement = Statement::new(
-        "/* inbox.drop */\nUPDATE \"QUALTRICS_INBOX\" SET \"STATE\" = 'dead', \"NEXT_ATTEMPT_AT\" = NULL, \
-         \"LAST_ERROR\" = 'dropped: given up by hand', \"DONE_AT\" = ",
-    );
-    statement.bind(stamp(now));
-    selection.append(&mut statement);
-    statement.push(" AND \"STATE\" IN ('dead', 'pending')");
-    statement
 }
 
 /// Removes a few events that were done before `before`.

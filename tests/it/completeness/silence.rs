@@ -1,0 +1,53 @@
+//! Callbacks stop, responses go on.
+
+use std::time::Duration;
+
+use qualtrics_ingester::jobs::status::Callbacks;
+
+use super::support::{SURVEY, World, count, eventually, survey};
+
+#[tokio::test]
+async fn a_dropped_subscription_is_noticed_and_the_gap_filled_within_a_minute() {
+    let world = World::new().await;
+    let served = world.serve(&[]).await;
+    let complete = || {
+        world
+            .sandbox
+            .complete(SURVEY, serde_json::json!({}))
+            .unwrap()
+    };
+    complete();
+    eventually(
+        "the first row and history",
+        Duration::from_secs(30),
+        || async {
+            let status = served.app().jobs.status.of(&survey());
+            count(served.store()).await == 1 && status.complete_up_to.is_some()
+        },
+    )
+    .await;
+    // The callback above must be further away than what counts as heard just now.
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    let (subscription, url) = world.sandbox.subscriptions().remove(0);
+    world.sandbox.drop_subscription(&subscription).unwrap();
+
+    complete();
+    eventually("the row", Duration::from_secs(60), || async {
+        count(served.store()).await == 2
+    })
+    .await;
+    let status = || served.app().jobs.status.of(&survey());
+    eventually("it is said", Duration::from_secs(10), || async {
+        status().callbacks == Callbacks::Silent && status().silent_since.is_some()
+    })
+    .await;
+    assert!(url.starts_with(&served.url));
+
+    served.subscribe().await;
+    complete();
+    eventually("callbacks come again", Duration::from_secs(60), || async {
+        status().callbacks != Callbacks::Silent && count(served.store()).await == 3
+    })
+    .await;
+    served.stop().await;
+}
