@@ -72,7 +72,9 @@ async function checkPackage(tally, demo, binary, validate) {
     const lines = JSON.parse(run({}, 'cards', 'list', '--output', 'json'));
     const left = lines.filter((line) => line.leftOut !== null);
     assert(left.some((line) => line.name === 'take-survey' && line.leftOut.includes('QUALTRICS_BASE_URL')), JSON.stringify(left));
-    return `${lines.length - left.length} cards, ${left.length} left out`;
+    const all = JSON.parse(run(address, 'cards', 'list', '--output', 'json'));
+    assert(all.every((line) => line.leftOut === null), 'the address is set');
+    return `${lines.length - left.length} cards, ${left.length} left out; with the address ${all.length}`;
   });
   await tally.check('cards package: the same bytes for an unchanged set', () => {
     run({}, 'cards', 'package', '-o', file('one.zip'));
@@ -110,7 +112,6 @@ async function checkPackage(tally, demo, binary, validate) {
     assertValid(validate, JSON.parse(run({}, 'cards', 'show', 'nps')));
     assertValid(validate, JSON.parse(run({}, 'cards', 'show', `nps-${demo.survey}`)));
   });
-  void address;
 }
 
 async function checkWire(tally, demo) {

@@ -21,7 +21,7 @@ const JOB: &str = "cards";
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  qualtrics-ingester cards list\n  qualtrics-ingester cards package -o feedback-cards.zip"
+    after_help = "Examples:\n  qualtrics-ingester cards list\n  qualtrics-ingester cards package -o feedback-cards.zip"
 )]
 pub(super) struct Cards {
     #[command(subcommand)]
@@ -60,7 +60,7 @@ enum Action {
 #[derive(Debug, clap::Args)]
 struct Selection {
     /// A fixed set for these surveys; otherwise cards whose survey is chosen in Work Zone.
-    #[arg(long = "survey", value_name = "SURVEY")]
+    #[arg(long = "survey", value_name = "SV_…")]
     surveys: Vec<SurveyId>,
 }
 

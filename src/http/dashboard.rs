@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use http::HeaderMap;
-use ingester_core::access::Viewer;
+use ingester_core::access::{RowFilter, Viewer};
 use ingester_core::odata::{self, Incoming, Target};
 use ingester_core::row::{Cell, ColumnType};
 use ingester_core::sql;
@@ -61,12 +61,20 @@ async fn state(State(app): State<App>, viewer: Viewer) -> Result<Response, ApiEr
     let mut described = Vec::new();
     let mut recent = Vec::new();
     for survey in surveys {
-        if reading.served.model.set(&survey.set).is_some() {
+        if is_open(&reading, &survey) {
             recent.extend(changes(&reading, &survey).await?);
             described.push(describe(&survey));
         }
     }
     Ok(Json(json!({ "surveys": described, "recent": recent })).into_response())
+}
+
+/// Whether some rule gives the viewer rows of the survey.
+fn is_open(reading: &Reading, survey: &Answers) -> bool {
+    let model = &reading.served.model;
+    model.set(&survey.set).is_some_and(|set| {
+        reading.app.access.filter(&reading.viewer, model, set) != RowFilter::Nothing
+    })
 }
 
 fn describe(survey: &Answers) -> Value {

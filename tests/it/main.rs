@@ -17,6 +17,7 @@ mod hana_service;
 mod hana_support;
 mod identity;
 mod odata;
+mod pages;
 mod process;
 mod reads;
 mod store;

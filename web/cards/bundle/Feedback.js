@@ -118,8 +118,11 @@ sap.ui.define([
       if (document.hidden || !this.kind || !model) {
         return;
       }
+      this.turn = (this.turn || 0) + 1;
+      const { turn } = this;
       const figures = await this.load(this.kind, encodeURIComponent(this.filter));
-      if (!this.isOver) {
+      // What was asked for last counts, whatever is answered last.
+      if (!this.isOver && turn === this.turn) {
         model.setData(figures);
       }
     },
