@@ -61,13 +61,13 @@ async function checkFilter(tally, page, demo) {
     const [{ AccountID: account, n }] = value;
     const card = page.locator('[data-card="comments"]');
     await card.locator('.sapMSlt').click();
-    await page.locator('.sapMSelectListItem', { hasText: account }).first().click();
+    await page.locator('.sapMSelectListItem:visible', { hasText: account }).first().click();
     await eventually(`${n} comments of ${account}`, 5000, async () => (await cardText(page, 'comments')).includes(n === 1 ? '1 comment' : `${n} comments`));
     const text = await cardText(page, 'comments');
     assert(text.includes(account), text);
-    await page.locator('.sapMSelectListItem').first().waitFor({ state: 'hidden' });
+    await page.locator('.sapMSelectListItem:visible').first().waitFor({ state: 'hidden' });
     await card.locator('.sapMSlt').click();
-    await page.locator('.sapMSelectListItem', { hasText: 'AccountID: all' }).click();
+    await page.locator('.sapMSelectListItem:visible', { hasText: 'AccountID: all' }).click();
     return `${n} of ${account}`;
   });
 }
@@ -205,7 +205,7 @@ export async function checkHostileAnswers(tally, browser, demo) {
     assert(rating.includes(ANSWERS[0]), rating);
     assert(folded(await cardText(cards, 'projects')).includes('"}]{= 1 }\''), await cardText(cards, 'projects'));
     await cards.locator('[data-card="comments"] .sapMSlt').click();
-    await cards.locator('.sapMSelectListItem', { hasText: ANSWERS[0] }).first().click();
+    await cards.locator('.sapMSelectListItem:visible', { hasText: ANSWERS[0] }).first().click();
     await eventually('7 comments', 5000, async () => (await cardText(cards, 'comments')).includes('7 comments'));
     await cards.locator('[data-card="rating"] tr.sapMLIB', { hasText: ANSWERS[0] }).click();
     const dialog = cards.locator('.sapMDialog');
@@ -250,7 +250,7 @@ export async function checkStates(tally, browser, demo) {
       await page.route('**/odata/v4/feedback/**', (route) => route.fulfill({ status, contentType: 'application/json', body: '{"error":{"code":"x","message":"x"}}' }));
       await page.goto(`${demo.url}cards/`);
       for (const card of ['satisfaction', 'rating', 'comments']) {
-        await eventually(words, 30000, async () => (await cardText(page, card).catch(() => '')).includes(words));
+        await eventually(words, 60000, async () => (await cardText(page, card).catch(() => '')).includes(words));
       }
       await page.close();
       browser.take();
@@ -261,7 +261,9 @@ export async function checkStates(tally, browser, demo) {
     await page.route('**/odata/v4/feedback/ProjectFeedback?**', (route) => route.fulfill({ contentType: 'application/json', body: '{"@odata.count":0,"value":[]}' }));
     await page.goto(`${demo.url}cards/`);
     for (const card of ['satisfaction', 'rating', 'comments', 'nps']) {
-      await eventually('Nothing to show', 30000, async () => (await cardText(page, card).catch(() => '')).includes('Nothing to show'));
+      let text = '';
+      const empty = eventually('it', 60000, async () => { text = await cardText(page, card).catch(() => ''); return text.includes('Nothing to show'); });
+      await empty.catch(() => { throw new Error(`${card}: ${folded(text)}`); });
     }
     await page.close();
   });
@@ -275,7 +277,7 @@ export async function checkStates(tally, browser, demo) {
     });
     await page.goto(`${demo.url}cards/`);
     const button = page.locator('[data-card="satisfaction"] .sapMBtnAttention, [data-card="satisfaction"] .sapMBtn:has(.sapMBtnAttention)').first();
-    await button.waitFor({ timeout: 30000 });
+    await button.waitFor({ timeout: 60000 });
     assert((await button.innerText()).includes('12 responses on their way'), await button.innerText());
     await page.close();
   });

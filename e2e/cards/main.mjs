@@ -6,9 +6,10 @@ import { fileURLToPath } from 'node:url';
 
 import { checkAccess } from './access.mjs';
 import { checkCards, checkHostileAnswers, checkHostileTexts, checkLive, checkStates } from './cards.mjs';
+import { checkEditor } from './editor.mjs';
 import { checkFiles } from './files.mjs';
 import { Browser, Tally, complete, openCards, startDemo } from './harness.mjs';
-import { definition } from './hostile.mjs';
+import { ANSWERS, definition } from './hostile.mjs';
 import { checkTable } from './table.mjs';
 import * as ui5 from './ui5.mjs';
 
@@ -25,6 +26,7 @@ async function cards() {
   const browser = await Browser.start(allowed);
   await checkFiles(tally, demo, binary);
   await checkCards(tally, browser, demo);
+  await checkEditor(tally, browser, demo, 'Overall, how satisfied are you with the project?');
   await checkTable(tally, browser, demo, source.url);
   await checkLive(tally, browser, demo);
   await checkStates(tally, browser, demo);
@@ -45,6 +47,7 @@ async function hostile(tally, source) {
   const demo = await startDemo(binary, source.url, file);
   const browser = await Browser.start([new URL(source.url).origin, new URL(demo.url).origin]);
   await checkHostileTexts(tally, browser, demo);
+  await checkEditor(tally, browser, demo, ANSWERS[1]);
   await browser.stop();
   await demo.stop();
   fs.rmSync(path.dirname(file), { recursive: true });

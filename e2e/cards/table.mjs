@@ -25,19 +25,19 @@ const script = `sap.ui.define(["sap/m/Column","sap/m/ColumnListItem","sap/m/Tabl
 /** The page and the service at one address, as an approuter does it. */
 async function approuter(demo, ui5) {
   const files = { '/': ['text/html', page(ui5)], '/table/main.js': ['text/javascript', script] };
-  const server = http.createServer(async (request, response) => {
+  const server = http.createServer((request, response) => {
     const file = files[request.url];
     if (file) {
       response.writeHead(200, { 'Content-Type': file[0] }).end(file[1]);
       return;
     }
-    const chunks = [];
-    for await (const chunk of request) chunks.push(chunk);
-    const { host, connection, 'accept-encoding': encoding, ...headers } = request.headers;
-    const body = chunks.length > 0 ? Buffer.concat(chunks) : undefined;
-    const answer = await fetch(new URL(request.url, demo.url), { method: request.method, headers, body });
-    response.writeHead(answer.status, Object.fromEntries([...answer.headers].filter(([name]) => !['content-encoding', 'content-length', 'transfer-encoding'].includes(name))));
-    response.end(Buffer.from(await answer.arrayBuffer()));
+    const { hostname, port } = new URL(demo.url);
+    const onward = http.request({ hostname, port, path: request.url, method: request.method, headers: request.headers }, (answer) => {
+      response.writeHead(answer.statusCode, answer.headers);
+      answer.pipe(response);
+    });
+    onward.on('error', () => response.destroy());
+    request.pipe(onward);
   });
   await new Promise((resolve) => { server.listen(0, '127.0.0.1', resolve); });
   return { url: `http://127.0.0.1:${server.address().port}/`, stop: () => server.close() };

@@ -1,6 +1,6 @@
 //! The form that Work Zone's card editor shows: drop-downs filled from `Surveys` and `Questions`.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::Card;
 use super::manifest::ODATA;
@@ -11,25 +11,29 @@ pub(super) const PATH: &str = "dt/Configuration";
 
 /// The module's code.
 pub(super) fn module(card: &Card) -> String {
-    let form = serde_json::to_string_pretty(&form(card)).unwrap_or_default();
-    format!(
-        "sap.ui.define([\"sap/ui/integration/Designtime\"], function (Designtime) {{\n\
-         \"use strict\";\n\
-         return function () {{\nreturn new Designtime({form});\n}};\n\
-         }});\n"
-    )
-}
-
-fn form(card: &Card) -> Value {
     let parameters = parameters::of(card);
     let shown = parameters
         .iter()
         .filter(|parameter| parameter.offered != Offered::Hidden);
-    let mut items = Map::new();
-    for parameter in shown {
-        items.insert(parameter.name.clone(), item(card, parameter));
-    }
-    json!({ "form": { "items": items }, "preview": { "modes": "AbstractLive" } })
+    // Written one by one: the editor shows them in this order.
+    let items: Vec<String> = shown
+        .map(|parameter| format!("{}: {}", json!(parameter.name), item(card, parameter)))
+        .collect();
+    let items = items.join(",\n        ");
+    format!(
+        r#"sap.ui.define(["sap/ui/integration/Designtime"], function (Designtime) {{
+  "use strict";
+  return function () {{
+    return new Designtime({{
+      form: {{ items: {{
+        {items}
+      }} }},
+      preview: {{ modes: "AbstractLive" }},
+    }});
+  }};
+}});
+"#
+    )
 }
 
 fn item(card: &Card, parameter: &Parameter) -> Value {

@@ -13,8 +13,6 @@ const MIN_UI5: &str = "1.120.0";
 pub const DESTINATION: &str = "qualtrics-ingester";
 /// Where the data is.
 pub(super) const ODATA: &str = "{{destinations.feedback}}/odata/v4/feedback";
-/// Seconds between looks where no stream can be had; what did not change is answered with 304.
-const UPDATE_INTERVAL: u32 = 60;
 
 /// The card's manifest.
 pub(super) fn main(card: &Card, version: &str) -> Value {
@@ -89,7 +87,6 @@ fn around(
             "configuration": configuration,
             "data": {
                 "extension": { "method": "load", "args": contents::arguments(kind) },
-                "updateInterval": UPDATE_INTERVAL,
             },
             "header": contents::header(kind),
             "content": contents::content(card, kind),

@@ -16,6 +16,7 @@ use apply::Applied;
 
 mod apply;
 pub(super) mod diff;
+mod handover;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  qualtrics-ingester schema diff")]
@@ -39,6 +40,12 @@ enum Action {
         after_help = "Example:\n  qualtrics-ingester schema apply --survey SV_22VlHYNeldrrrk1"
     )]
     Apply(Which),
+    /// Prints what the owner of HANA's tables has to grant, to the service and to others.
+    #[command(after_help = "Example:\n  qualtrics-ingester schema grants --user INGESTER_APP")]
+    Grants(handover::Grants),
+    /// Prints the table as a CDS entity, for CAP applications that read it.
+    #[command(after_help = "Example:\n  qualtrics-ingester schema cds > db/feedback.cds")]
+    Cds(Which),
 }
 
 #[derive(Debug, clap::Args)]
@@ -55,6 +62,8 @@ impl Schema {
             Action::Show(which) => show(globals, &config, &which).await,
             Action::Diff(which) => diff(globals, &config, &which).await,
             Action::Apply(which) => apply(globals, &config, &which).await,
+            Action::Grants(grants) => grants.print(&config),
+            Action::Cds(which) => handover::cds(&config, &which).await,
         }
     }
 }

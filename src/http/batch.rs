@@ -123,7 +123,7 @@ impl Answering {
             prefer: request.header("prefer"),
         };
         let known_tags = request.header("if-none-match");
-        let request = self.reading.parse(&incoming).await?;
+        let request = self.reading.parse(&incoming)?;
         let answer = self.reading.answer(request, known_tags).await?;
         answer.into_part().await
     }

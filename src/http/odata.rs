@@ -3,8 +3,10 @@
 
 mod answer;
 mod list;
+mod reads;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -17,8 +19,7 @@ use ingester_core::odata::{
     self, Format, Incoming, JsonFormat, Query, QueryError, Resource, SetKind, Target, Version,
     json, metadata,
 };
-use ingester_core::row::{Cell, ColumnType};
-use ingester_core::sql::{self, Context, Selection, Statement};
+use ingester_core::sql::{self, Selection};
 use ingester_core::time::Timestamp;
 use tower_http::set_header::SetResponseHeaderLayer;
 
@@ -26,8 +27,9 @@ use super::error::ApiError;
 use super::{App, batch, surveys_set};
 use crate::lifecycle;
 use crate::model::Served;
-use crate::store::{Cells, Reader, RowStream, Select, StoreError};
 pub(super) use answer::Answer;
+pub(super) use reads::number;
+use reads::{Reads, one_row};
 
 /// Where the service's URLs begin.
 pub(super) const ROOT: &str = "/odata/v4/feedback/";
@@ -69,8 +71,14 @@ async fn serve(State(app): State<App>, viewer: Viewer, request: Request) -> Resp
         max_version: text("odata-maxversion"),
         prefer: text("prefer"),
     };
-    let reading = Reading::new(app, viewer);
-    let answered = match reading.parse(&incoming).await {
+    let mut reading = Reading::new(app, viewer);
+    if let Some(survey) = reading.unknown_survey(path) {
+        if let Err(error) = make_known(&reading.app, &survey).await {
+            return error.into_response();
+        }
+        reading.served = reading.app.models.current();
+    }
+    let answered = match reading.parse(&incoming) {
         Ok(request) if request.target == Target::Batch => {
             return batch::serve(reading, &head.headers, body).await;
         }
@@ -117,15 +125,13 @@ impl Reading {
     }
 
     /// Understands a request, or says why not: a survey that is configured but not known yet is not "not found".
-    pub(super) async fn parse(&self, incoming: &Incoming<'_>) -> Result<odata::Request, ApiError> {
-        let error = match odata::parse(&self.served.model, incoming) {
-            Ok(request) => return Ok(request),
-            Err(error) => error,
-        };
-        match self.unknown_survey(incoming.path) {
-            Some(survey) => Err(not_known_yet(&self.app, survey).await),
-            None => Err(error.into()),
-        }
+    pub(super) fn parse(&self, incoming: &Incoming<'_>) -> Result<odata::Request, ApiError> {
+        odata::parse(&self.served.model, incoming).map_err(|error| {
+            match self.unknown_survey(incoming.path) {
+                Some(_) => not_known("definition-unavailable"),
+                None => error.into(),
+            }
+        })
     }
 
     /// The configured survey that a path names and that is not served yet.
@@ -229,95 +235,6 @@ impl Reading {
             .with(PREFERENCE_APPLIED, applied))
     }
 
-    /// The query over the viewer's rows, and its SQL. `values` are the rows of a set that the service computes.
-    pub(super) fn select(
-        &self,
-        query: Query,
-        page_rows: Option<u64>,
-        values: &[Vec<Cell>],
-    ) -> Result<(Visible<Query>, Selection), ApiError> {
-        let visible = self
-            .app
-            .access
-            .restrict(&self.viewer, &self.served.model, query);
-        let context = Context {
-            dialect: self.app.store.dialect(),
-            now: self.now,
-            page_rows,
-            values,
-        };
-        let selection = sql::select(&visible, &context)?;
-        Ok((visible, selection))
-    }
-
-    /// Asks several things of one state of the database, each where there is something to ask.
-    pub(super) async fn ask<const N: usize>(
-        &self,
-        asked: [Option<(Statement, Arc<[ColumnType]>)>; N],
-    ) -> Result<[Option<RowStream>; N], StoreError> {
-        let wanted = asked.each_ref().map(Option::is_some);
-        let selects = asked
-            .into_iter()
-            .flatten()
-            .map(|(statement, kinds)| Select { statement, kinds });
-        let streams = self
-            .app
-            .store
-            .snapshot(Reader::Viewer, selects.collect())
-            .await?;
-        let mut streams = streams.into_iter();
-        Ok(wanted.map(|wanted| wanted.then(|| streams.next()).flatten()))
-    }
-
-    /// Asks for few rows.
-    pub(super) async fn rows(
-        &self,
-        statement: Statement,
-        kinds: &[ColumnType],
-    ) -> Result<Vec<Cells>, StoreError> {
-        match self.ask([Some((statement, kinds.into()))]).await? {
-            [Some(stream)] => stream.all().await,
-            [None] => Ok(Vec::new()),
-        }
-    }
-
-    async fn change_number(&self, survey: &SurveyId) -> Result<u64, StoreError> {
-        let statement = sql::surveys::change_number(survey);
-        match self.ask([Some((statement, one_number()))]).await? {
-            [Some(stream)] => number(stream).await,
-            [None] => Ok(0),
-        }
-    }
-
-    async fn read(
-        &self,
-        survey: Option<&SurveyId>,
-        query: &Query,
-        selection: &mut Selection,
-        how: How,
-    ) -> Result<Reads, StoreError> {
-        // A HEAD of a list has nothing to say of its rows; one of a row says whether it is there.
-        let is_list = matches!(query.resource(), Resource::List | Resource::Count);
-        let wants_rows = !(how.head_only && is_list);
-        let with = |statement: Statement| (statement, one_number());
-        let rows = selection.rows.take().filter(|_| wants_rows);
-        let count = selection.count.take().filter(|_| wants_rows);
-        let [change_number, anchor, count, rows] = self
-            .ask([
-                survey.map(sql::surveys::change_number).map(with),
-                selection.anchor.take().map(with),
-                count.map(with),
-                rows.map(|rows| (rows, selection.shape.kinds().collect())),
-            ])
-            .await?;
-        Ok(Reads {
-            change_number,
-            anchor,
-            count,
-            rows,
-        })
-    }
-
     async fn written(
         &self,
         query: Visible<Query>,
@@ -370,15 +287,6 @@ struct How {
     preferred_page_size: Option<u64>,
 }
 
-/// What is read for an answer, each where it is asked for.
-#[derive(Debug)]
-struct Reads {
-    change_number: Option<RowStream>,
-    anchor: Option<RowStream>,
-    count: Option<RowStream>,
-    rows: Option<RowStream>,
-}
-
 fn json_format(format: Format) -> JsonFormat {
     match format {
         Format::Json(json) => json,
@@ -386,44 +294,21 @@ fn json_format(format: Format) -> JsonFormat {
     }
 }
 
-/// How a read of one number is read.
-fn one_number() -> Arc<[ColumnType]> {
-    [ColumnType::BigInt].into()
-}
-
-/// The one number of a read.
-pub(super) async fn number(stream: RowStream) -> Result<u64, StoreError> {
-    let rows = stream.all().await?;
-    match rows.first().map(|row| &**row) {
-        Some([Cell::Integer(number)]) => Ok(u64::try_from(*number).unwrap_or(0)),
-        _ => Err(StoreError::unexpected("a count is not a number")),
+/// Tries once more to know a survey that is configured, for as long as a reader may wait.
+async fn make_known(app: &App, survey: &SurveyId) -> Result<(), ApiError> {
+    const PATIENCE: Duration = Duration::from_secs(2);
+    match tokio::time::timeout(PATIENCE, app.surveys.compiled(survey)).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(not_known(error.code())),
+        Err(_) => Err(not_known("definition-unavailable")),
     }
 }
 
-async fn one_row(stream: RowStream) -> Result<Cells, ApiError> {
-    let rows = stream.all().await?;
-    rows.into_iter()
-        .next()
-        .ok_or_else(|| odata::no_row().into())
-}
-
-/// Why a configured survey is not served, after one more try to know it.
-async fn not_known_yet(app: &App, survey: SurveyId) -> ApiError {
-    const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
-    let tried = tokio::time::timeout(PATIENCE, app.surveys.compiled(&survey)).await;
-    let (code, message) = match tried {
-        Ok(Ok(_)) => (
-            "definition-unavailable",
-            "the survey was just made known: ask again".to_owned(),
-        ),
-        Ok(Err(error)) => (
-            error.code(),
-            "the survey can't be served yet: `check` says why".to_owned(),
-        ),
-        Err(_) => (
-            "definition-unavailable",
-            "the survey's definition is not known yet".to_owned(),
-        ),
-    };
-    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, code, message)
+/// Whoever operates the service learns the reason from the log and from `check`.
+fn not_known(code: &'static str) -> ApiError {
+    ApiError::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        code,
+        "the survey is configured, but its definition or table can't be had yet",
+    )
 }

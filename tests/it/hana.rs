@@ -320,6 +320,36 @@ async fn one_bad_row_never_fails_its_batch_and_its_answer_is_not_quoted() {
 }
 
 #[tokio::test]
+async fn a_row_that_somebody_elses_constraint_refuses_fails_alone() {
+    let hana = TestHana::start().await;
+    let store = warm(&hana).await;
+    let owner = hdbconnect_async::Connection::new(hana.server.url())
+        .await
+        .unwrap();
+    owner
+        .exec("CREATE UNIQUE INDEX \"ONE_ANSWER\" ON \"FEEDBACK\" (\"Q1\")")
+        .await
+        .unwrap();
+    let leases = leased_many(&store, 12).await;
+
+    let finishing = leases.iter().enumerate().map(|(n, lease)| {
+        // The row that is there already says "fine".
+        let answer = if n == 5 {
+            "fine".to_owned()
+        } else {
+            format!("other {n}")
+        };
+        store.finish(lease, row(lease.event().response_id.as_ref(), &answer))
+    });
+    let finished = join_all(finishing).await;
+
+    for (n, finished) in finished.iter().enumerate() {
+        assert_eq!(finished.is_err(), n == 5, "{n}: {finished:?}");
+    }
+    assert_eq!(finished[5].as_ref().unwrap_err().code(), "row-refused");
+}
+
+#[tokio::test]
 async fn a_read_only_database_is_said_and_heals() {
     let hana = TestHana::start().await;
     let store = warm(&hana).await;

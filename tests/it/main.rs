@@ -18,6 +18,7 @@ mod hana_support;
 mod identity;
 mod odata;
 mod process;
+mod reads;
 mod store;
 mod support;
 mod webhook;

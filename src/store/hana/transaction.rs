@@ -245,6 +245,13 @@ pub(super) async fn commit<W, A>(
                         .collect(),
                 );
             }
+            // Two instances that insert one key at once agree after a try or two. Rows that still violate a unique
+            // constraint do so by themselves, and must not take the others with them.
+            Err(Spoiled::Again(error)) if !error.is_transient() && group.len() > 1 => {
+                let (first, second) = group.split_at(group.len() / 2);
+                groups.push(first.to_vec());
+                groups.push(second.to_vec());
+            }
             Err(Spoiled::Broken(error) | Spoiled::Again(error) | Spoiled::OneOf(_, error)) => {
                 for place in 0..group.len() {
                     answer(place, Err(error.clone()));

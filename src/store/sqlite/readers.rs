@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
@@ -16,8 +16,10 @@ use crate::store::stream::{self, Cells, RowSender, RowStream, Sent};
 use crate::store::{Reader, Select};
 use crate::telemetry::metrics::Metrics;
 
-/// Reads at a time of each kind; each has a connection of its own.
-const READERS: usize = 4;
+/// Reads of the service at a time; each has a connection of its own.
+const SERVICE_READERS: usize = 2;
+/// Reads of viewers at a time: more than there are cores, because some of them wait for slow peers.
+const VIEWER_READERS: usize = 4;
 /// Rows handed over at once.
 const CHUNK_ROWS: usize = 256;
 /// Statements kept prepared per connection; viewers' texts differ.
@@ -28,19 +30,37 @@ const STEPS_BETWEEN_LOOKS: i32 = 20_000;
 #[derive(Debug)]
 pub(in crate::store) struct Readers {
     path: PathBuf,
-    idle: Arc<Mutex<Vec<Connection>>>,
-    service: Arc<Semaphore>,
-    viewers: Arc<Semaphore>,
+    service: Arc<Pool>,
+    viewers: Arc<Pool>,
     metrics: Metrics,
+}
+
+/// The connections of one kind of reader.
+#[derive(Debug)]
+struct Pool {
+    idle: Mutex<Vec<Connection>>,
+    permits: Arc<Semaphore>,
+}
+
+impl Pool {
+    fn new(readers: usize) -> Arc<Self> {
+        Arc::new(Self {
+            idle: Mutex::default(),
+            permits: Arc::new(Semaphore::new(readers)),
+        })
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Readers {
     pub(in crate::store) fn new(path: PathBuf, metrics: Metrics) -> Self {
         Self {
             path,
-            idle: Arc::default(),
-            service: Arc::new(Semaphore::new(READERS)),
-            viewers: Arc::new(Semaphore::new(READERS)),
+            service: Pool::new(SERVICE_READERS),
+            viewers: Pool::new(VIEWER_READERS),
             metrics,
         }
     }
@@ -52,28 +72,26 @@ impl Readers {
         selects: Vec<Select>,
     ) -> Result<Vec<RowStream>, StoreError> {
         let limits = reader.limits();
-        let permits = match reader {
-            Reader::Service => &self.service,
-            Reader::Viewer => &self.viewers,
+        let pool = match reader {
+            Reader::Service => self.service.clone(),
+            Reader::Viewer => self.viewers.clone(),
         };
-        let permit = tokio::time::timeout(limits.queue, permits.clone().acquire_owned())
+        let permit = tokio::time::timeout(limits.queue, pool.permits.clone().acquire_owned())
             .await
             .map_err(|_| StoreError::overloaded())?
             .map_err(|_| StoreError::closed())?;
         let (senders, streams): (Vec<_>, Vec<_>) =
             selects.iter().map(|_| stream::channel()).unzip();
-        let (path, idle, metrics) = (self.path.clone(), self.idle.clone(), self.metrics.clone());
+        let (path, metrics) = (self.path.clone(), self.metrics.clone());
         tokio::task::spawn_blocking(move || {
             let _permit = permit;
             let begun = Instant::now();
-            let connection = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            match connection.map_or_else(|| open(&path), Ok) {
+            let connection = pool.idle().pop();
+            match connection.map_or_else(|| open(&path, limits.cache_kib), Ok) {
                 Ok(mut connection) => {
                     let broken = read_all(&mut connection, &selects, senders, &Watch::new(limits));
                     if !broken {
-                        idle.lock()
-                            .unwrap_or_else(PoisonError::into_inner)
-                            .push(connection);
+                        pool.idle().push(connection);
                     }
                 }
                 Err(error) => senders
@@ -86,7 +104,7 @@ impl Readers {
     }
 }
 
-fn open(path: &Path) -> Result<Connection, StoreError> {
+fn open(path: &Path, cache_kib: i64) -> Result<Connection, StoreError> {
     let connection = Connection::open_with_flags(
         path,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
@@ -95,6 +113,8 @@ fn open(path: &Path) -> Result<Connection, StoreError> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
     // Not opened read-only: a reader of a write-ahead log must be able to create its shared-memory file.
     connection.pragma_update(None, "query_only", true)?;
+    // Negative: KiB, not pages. Source: SQLite, "PRAGMA cache_size".
+    connection.pragma_update(None, "cache_size", -cache_kib)?;
     functions::register(&connection)?;
     Ok(connection)
 }

@@ -10,18 +10,22 @@ sap.ui.define([
   "use strict";
 
   const REFRESH_MS = 700; // a card looks again at most so often
+  const QUIET_MS = 60000; // and at least so often: what it says of its freshness ages
   const LATE_SECONDS = 30; // a response may be on its way so long before that is worth a warning
 
   return Extension.extend("qualtrics.feedback.Feedback", {
     init: function () {
       Extension.prototype.init.apply(this, arguments);
       this.page = 0;
+      this.filter = "";
+      this.minute = setInterval(() => this.landed(null), QUIET_MS);
       this.attachAction(this.act.bind(this));
     },
 
     exit: function () {
       this.isOver = true;
       clearTimeout(this.timer);
+      clearInterval(this.minute);
       if (this.stopListening) {
         this.stopListening();
       }
@@ -40,6 +44,7 @@ sap.ui.define([
     /** What the manifest binds: the figures of one kind of card. */
     load: async function (kind, value) {
       const filter = value ? decodeURIComponent(value) : "";
+      this.kind = kind;
       if (filter !== this.filter) {
         this.page = 0;
         this.filter = filter;
@@ -103,8 +108,20 @@ sap.ui.define([
       this.timer = this.timer || setTimeout(() => {
         this.timer = null;
         this.refreshed = Date.now();
-        this.getCard().refreshData();
+        this.look();
       }, wait);
+    },
+
+    /** New figures in the place of the old ones. The card's own refresh would empty it until they are there. */
+    look: async function () {
+      const model = this.getCard().getModel();
+      if (document.hidden || !this.kind || !model) {
+        return;
+      }
+      const figures = await this.load(this.kind, encodeURIComponent(this.filter));
+      if (!this.isOver) {
+        model.setData(figures);
+      }
     },
 
     act: function (event) {
@@ -113,7 +130,7 @@ sap.ui.define([
       }
       const { method } = event.getParameter("parameters");
       this.page = method === "older" ? this.page + 1 : method === "newer" ? Math.max(0, this.page - 1) : this.page;
-      this.getCard().refreshData();
+      this.look();
     },
 
     /** "live, 0.4 s", "12 responses on their way", "complete up to 14:32"; amber where somebody should know. */

@@ -78,7 +78,7 @@ sap.ui.define(["./Service"], function (Service) {
 
   function count(view, n, words) {
     const text = n === 1 ? view.text(`${words}.one`) : view.text(`${words}.many`, view.number(n, 0));
-    return words === "n" ? named(view, n, text) : text;
+    return words === "n" && n > 0 ? named(view, n, text) : text;
   }
 
   const isFew = (view, n) => n < view.parameters.minimum;

@@ -8,6 +8,7 @@
 
 mod apply;
 pub mod batch;
+pub mod cds;
 pub mod csv;
 mod cursor;
 mod error;

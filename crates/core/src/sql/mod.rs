@@ -15,6 +15,7 @@ pub mod changes;
 pub mod ddl;
 pub mod erased;
 pub mod functions;
+pub mod grants;
 pub mod inbox;
 pub mod rows;
 pub mod runs;

@@ -74,7 +74,7 @@ fn newest_rows_come_from_the_index_unsorted() {
     ] {
         let plan = plan(&service, url);
         assert!(
-            plan.contains("USING INDEX FEEDBACK_RECORDED"),
+            plan.contains("USING INDEX FEEDBACK_NEWEST"),
             "{url}\n{plan}"
         );
         assert!(
@@ -93,7 +93,7 @@ fn a_range_of_time_is_a_range_of_the_index() {
     ] {
         let plan = plan(&service, url);
         assert!(plan.starts_with("SEARCH FEEDBACK USING"), "{url}\n{plan}");
-        assert!(plan.contains("INDEX FEEDBACK_RECORDED"), "{url}\n{plan}");
+        assert!(plan.contains("INDEX FEEDBACK_NEWEST"), "{url}\n{plan}");
     }
 }
 
@@ -119,7 +119,7 @@ fn the_next_page_reads_on_in_the_index() {
     let plan = plan(&service, &next);
 
     assert!(
-        plan.contains("SCAN FEEDBACK USING INDEX FEEDBACK_RECORDED"),
+        plan.contains("SCAN FEEDBACK USING INDEX FEEDBACK_NEWEST"),
         "{plan}"
     );
     assert!(!plan.contains("USE TEMP B-TREE FOR ORDER BY"), "{plan}");
