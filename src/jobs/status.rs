@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use ingester_core::id::SurveyId;
 use ingester_core::row::{Cell, ColumnType};
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{backfill, history, reconcile, silence, subscriptions};
+use crate::lifecycle;
 use crate::store::{Store, StoreError};
 use crate::telemetry::metrics::Metrics;
 
@@ -200,6 +202,11 @@ impl Status {
                 silent_since,
             };
             self.show(survey, &status);
+            if let Some(committed_at) = newest_row(store, survey).await? {
+                let age = lifecycle::now().duration_since(committed_at);
+                let age = Duration::try_from(age).unwrap_or_default();
+                self.0.metrics.freshness(survey, age);
+            }
             read.insert(survey.clone(), status);
         }
         *self
@@ -244,6 +251,24 @@ async fn watermarks(store: &Store) -> Result<HashMap<SurveyId, Timestamp>, Store
         _ => None,
     };
     Ok(rows.iter().filter_map(|row| mark(row)).collect())
+}
+
+/// When the newest row was committed; the log keeps each survey's last change.
+async fn newest_row(store: &Store, survey: &SurveyId) -> Result<Option<Timestamp>, StoreError> {
+    const KINDS: [ColumnType; 6] = [
+        ColumnType::BigInt,
+        ColumnType::NVarchar(18),
+        ColumnType::NVarchar(69),
+        ColumnType::Timestamp,
+        ColumnType::Timestamp,
+        ColumnType::Timestamp,
+    ];
+    let newest = sql::changes::newest(Some(survey.as_ref()), 1);
+    let rows = store.rows(newest, &KINDS).await?;
+    Ok(rows.first().and_then(|row| match &**row {
+        [.., Cell::Timestamp(committed_at)] => Some(*committed_at),
+        _ => None,
+    }))
 }
 
 /// The kept states of a job, by subject.

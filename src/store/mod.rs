@@ -11,6 +11,7 @@ mod bulk;
 pub mod error;
 mod hana;
 mod limits;
+mod run;
 pub mod sqlite;
 mod stream;
 mod write;
@@ -26,8 +27,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::config;
 use crate::telemetry::metrics::Metrics;
-pub use bulk::{Backlog, KeptDocument, OpenEvent, OpenState, RunRow};
+pub use bulk::{Backlog, KeptDocument, OpenEvent, OpenState};
 pub use error::StoreError;
+pub use run::RunRow;
 pub use stream::{Cells, RowStream};
 use write::Write;
 pub use write::{Erased, LoadReport, Loaded};

@@ -4,15 +4,16 @@
 
 use ingester_core::id::{ResponseId, SurveyId};
 use ingester_core::inbox::{Change, Event, Fence, Finished, LEASE, Mapped, Outcome, Owner, Reason};
-use ingester_core::row::{Cell, ColumnType, TableName};
-use ingester_core::sql::{Dialect, Statement, changes, erased, inbox, rows, surveys};
+use ingester_core::row::{Cell, ColumnType};
+use ingester_core::sql::{Dialect, Statement, changes, erased, inbox, rows};
 use ingester_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _};
 
+use super::bulk;
 use super::value::{self, Bind};
+use crate::store::LeaseWish;
 use crate::store::error::StoreError;
-use crate::store::write::{Erased, LoadReport, Loaded, Write};
-use crate::store::{LeaseWish, Remember};
+use crate::store::write::{Erased, LoadReport, Write};
 
 /// What every write is applied with.
 pub(super) struct Context {
@@ -75,14 +76,14 @@ pub(super) fn apply(
             survey,
             rows,
             reply: _,
-        } => Answer::Loaded(load(connection, context, survey, rows)?),
+        } => Answer::Loaded(bulk::load(connection, context, survey, rows)?),
         Write::Erase {
             survey,
             table,
             responses,
             remember,
             reply: _,
-        } => Answer::Erased(erase(
+        } => Answer::Erased(bulk::erase(
             connection,
             context,
             survey,
@@ -118,7 +119,7 @@ pub(super) fn execute(connection: &Connection, statement: &Statement) -> Result<
 }
 
 /// Runs one statement; answers its rows as cells of the given types.
-fn query(
+pub(super) fn query(
     connection: &Connection,
     statement: &Statement,
     kinds: &[ColumnType],
@@ -289,7 +290,7 @@ fn finish(
 }
 
 /// What an outcome does to its event, under the fence.
-fn settle(fence: &Fence, outcome: &Outcome, now: Timestamp) -> Statement {
+pub(super) fn settle(fence: &Fence, outcome: &Outcome, now: Timestamp) -> Statement {
     match outcome {
         Outcome::Row(_) => inbox::done(fence, None, now),
         Outcome::Skip(reason) => inbox::done(fence, Some(reason), now),
@@ -298,7 +299,7 @@ fn settle(fence: &Fence, outcome: &Outcome, now: Timestamp) -> Statement {
     }
 }
 
-fn is_erased(
+pub(super) fn is_erased(
     connection: &Connection,
     context: &Context,
     survey: &SurveyId,
@@ -309,7 +310,7 @@ fn is_erased(
 }
 
 /// Writes the row and the change that tells of it.
-fn write_row(
+pub(super) fn write_row(
     connection: &Connection,
     context: &Context,
     survey: &SurveyId,
@@ -334,124 +335,4 @@ fn write_row(
         change.position = *position;
     }
     Ok(change)
-}
-
-fn load(
-    connection: &Connection,
-    context: &Context,
-    survey: &SurveyId,
-    loaded: &[Loaded],
-) -> Result<LoadReport, StoreError> {
-    let mut report = LoadReport::default();
-    for row in loaded {
-        connection.execute_batch("SAVEPOINT loaded")?;
-        match load_one(connection, context, survey, row, &mut report) {
-            Ok(()) => connection.execute_batch("RELEASE loaded")?,
-            Err(error) if !error.is_transient() => {
-                connection.execute_batch("ROLLBACK TO loaded; RELEASE loaded")?;
-                report.refused.push((
-                    row.response_id.clone(),
-                    Reason::new(error.code(), error.to_string()).to_string(),
-                ));
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(report)
-}
-
-fn load_one(
-    connection: &Connection,
-    context: &Context,
-    survey: &SurveyId,
-    loaded: &Loaded,
-    report: &mut LoadReport,
-) -> Result<(), StoreError> {
-    let response = &loaded.response_id;
-    let note = |reason| execute(connection, &inbox::note(survey, response, &reason));
-    let event = match &loaded.settles {
-        // Whoever holds the event now reads the response itself; the row is right all the same.
-        Some((fence, event)) => {
-            (execute(connection, &settle(fence, &loaded.outcome, context.now))? == 1)
-                .then_some(event)
-        }
-        None => None,
-    };
-    if is_erased(connection, context, survey, response)? {
-        if event.is_some() {
-            note(Reason::new("erased", "erased here earlier"))?;
-        }
-        report.erased += 1;
-        return Ok(());
-    }
-    let mapped = match &loaded.outcome {
-        Outcome::Row(mapped) => mapped,
-        Outcome::Skip(_) => return Ok(()),
-        Outcome::Retry { reason, .. } | Outcome::Dead(reason) => {
-            report.refused.push((response.clone(), reason.to_string()));
-            return Ok(());
-        }
-    };
-    if execute(
-        connection,
-        &rows::keep_document(survey, response, &mapped.raw),
-    )? == 0
-    {
-        if event.is_some() {
-            note(Reason::new(
-                "superseded",
-                "a newer document was there already",
-            ))?;
-        }
-        report.superseded += 1;
-        return Ok(());
-    }
-    let kinds: Vec<_> = mapped
-        .table
-        .columns
-        .iter()
-        .map(|column| column.kind)
-        .collect();
-    let current = query(
-        connection,
-        &rows::current(Dialect::Sqlite, &mapped.table, response),
-        &kinds,
-    );
-    // A cell of another type than its column's was written by somebody else: it differs, and is mended.
-    if current.is_ok_and(|rows| {
-        rows.first()
-            .is_some_and(|current| **current == *mapped.row.0)
-    }) {
-        report.unchanged += 1;
-        return Ok(());
-    }
-    let change = write_row(connection, context, survey, response, mapped, event)?;
-    report.written += 1;
-    report.changes.push(change);
-    Ok(())
-}
-
-fn erase(
-    connection: &Connection,
-    context: &Context,
-    survey: &SurveyId,
-    table: Option<&TableName>,
-    responses: &[ResponseId],
-    remember: Remember,
-) -> Result<Erased, StoreError> {
-    let mut removed = Erased::default();
-    for response in responses {
-        execute(connection, &surveys::count_deletion(survey))?;
-        if let Some(table) = table {
-            removed.rows += execute(connection, &rows::remove(Dialect::Sqlite, table, response))?;
-        }
-        removed.documents += execute(connection, &rows::remove_document(survey, response))?;
-        removed.events += execute(connection, &rows::remove_event(survey, response))?;
-        removed.changes += execute(connection, &rows::remove_changes(survey, response))?;
-        if remember == Remember::Hash {
-            let hash = erased::hash(context.salt.as_bytes(), survey, response);
-            execute(connection, &erased::add(&hash, context.now))?;
-        }
-    }
-    Ok(removed)
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::error::StoreError;
 
 mod apply;
+mod bulk;
 mod functions;
 pub(super) mod readers;
 mod value;

@@ -3,6 +3,7 @@
 mod backfill;
 mod burst;
 mod erase;
+mod hana;
 mod reconcile;
 mod scheduler;
 mod silence;

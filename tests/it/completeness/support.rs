@@ -37,6 +37,8 @@ pub(super) struct World {
     toml: String,
     /// Bound services.
     pub(super) services: Option<String>,
+    /// Another database than the folder's.
+    pub(super) database: Option<String>,
 }
 
 impl World {
@@ -65,6 +67,7 @@ impl World {
             folder: std::sync::Arc::new(tempfile::tempdir().unwrap()),
             life,
             services: None,
+            database: None,
             toml: format!("[[survey]]\nid = \"{SURVEY}\"\nname = \"Feedback\"\n{settings}"),
         }
     }
@@ -77,6 +80,7 @@ impl World {
             folder: self.folder.clone(),
             life: self.life.clone(),
             services: self.services.clone(),
+            database: self.database.clone(),
             toml: format!("{}{settings}\n", self.toml),
         }
     }
@@ -90,17 +94,18 @@ impl World {
     }
 
     pub(super) fn environment(&self) -> BTreeMap<String, String> {
-        let database = self.folder.path().join("feedback.db");
+        let file = self.folder.path().join("feedback.db");
+        let database = self
+            .database
+            .clone()
+            .unwrap_or_else(|| format!("sqlite:{}", file.display()));
         [
             ("QUALTRICS_BASE_URL", self.url.clone()),
             ("QUALTRICS_CLIENT_ID", "sandbox-client".to_owned()),
             ("QUALTRICS_CLIENT_SECRET", "sandbox-secret".to_owned()),
             ("QUALTRICS_SHARED_KEY", KEY.to_owned()),
             ("LISTEN_ADDR", "127.0.0.1:0".to_owned()),
-            (
-                "INGESTER_DATABASE_URL",
-                format!("sqlite:{}", database.display()),
-            ),
+            ("INGESTER_DATABASE_URL", database),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into()
