@@ -246,7 +246,6 @@ impl Pass<'_> {
         let (jobs, survey) = (self.jobs, self.settings.id.clone());
         let table = &self.compiled.table.name;
         let mut swept = jobs.sweep(&survey, table, self.wanted_since).await?;
-        let before = self.found.totals;
         if !swept.missing.is_empty() {
             let missing: Vec<ResponseId> = swept.missing.iter().cloned().collect();
             self.found.missing += swept.balance.missing;
@@ -267,17 +266,10 @@ impl Pass<'_> {
                 // They were counted as missing by their ids already.
                 self.found.missing = missing;
             }
+            jobs.find_again(&survey, &self.compiled.table.name, &mut swept)
+                .await?;
         }
-        let written = self.found.totals.written - before.written;
-        let refused = self.found.totals.refused - before.refused;
-        let balance = &mut swept.balance;
-        let found = written.min(balance.missing);
-        balance.rows += found;
-        balance.missing -= found;
-        let buried = refused.min(balance.missing);
-        balance.dead += buried;
-        balance.missing -= buried;
-        self.state.balance = Some(*balance);
+        self.state.balance = Some(swept.balance);
         self.state.swept_at = Some(self.begun);
         Ok(swept.present)
     }

@@ -22,7 +22,7 @@ const SPARED: Duration = Duration::from_secs(10 * 60);
 /// Missing or surplus responses that are remembered one by one.
 const LISTED_MAX: usize = 20_000;
 const PAGE: u32 = 1000;
-const ERASED_TOGETHER: usize = 200;
+const TOGETHER: usize = 200;
 
 /// Ids that an export had, eight bytes each: a million of them must fit beside everything else. Two in 10¹⁹ are taken
 /// for one another, which at worst keeps a row that should go.
@@ -140,6 +140,30 @@ impl Jobs {
         Ok(())
     }
 
+    /// Says anew where the responses are that were missing, now that they were fetched.
+    pub(super) async fn find_again(
+        &self,
+        survey: &SurveyId,
+        table: &TableName,
+        swept: &mut Swept,
+    ) -> Result<(), JobError> {
+        let missing: Vec<ResponseId> = swept.missing.drain().collect();
+        let balance = &mut swept.balance;
+        for ids in missing.chunks(TOGETHER) {
+            let rows = self.store.ids_of(table, ids).await?.len();
+            let dead = self.store.open_events(survey, ids).await?;
+            let dead = dead
+                .values()
+                .filter(|event| event.state == OpenState::Dead)
+                .count();
+            let (rows, dead) = (count(rows), count(dead));
+            balance.rows += rows;
+            balance.dead += dead;
+            balance.missing = balance.missing.saturating_sub(rows + dead);
+        }
+        Ok(())
+    }
+
     /// Finds the rows whose responses were not among those of a complete export that began at `begun`. Those are spared
     /// that were recorded just before, or that something still waits for.
     pub(super) async fn surplus(
@@ -159,7 +183,7 @@ impl Jobs {
                 return Ok(surplus);
             };
             after = last.to_string();
-            surplus.rows += u64::try_from(ids.len()).unwrap_or(u64::MAX);
+            surplus.rows += count(ids.len());
             let absent: Vec<_> = ids.into_iter().filter(|id| !present.has(id)).collect();
             if absent.is_empty() {
                 continue;
@@ -201,7 +225,7 @@ impl Jobs {
             });
         }
         let mut removed = 0;
-        for responses in surplus.responses.chunks(ERASED_TOGETHER) {
+        for responses in surplus.responses.chunks(TOGETHER) {
             let (table, responses) = (Some(table.clone()), responses.to_vec());
             let erased = self
                 .store
@@ -211,6 +235,10 @@ impl Jobs {
         }
         Ok(removed)
     }
+}
+
+fn count(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
 }
 
 impl Surplus {
