@@ -135,11 +135,17 @@ async fn settle(pipeline: &Pipeline, lease: &Lease, mut digested: Digested, hold
     loop {
         match parts.store.finish(lease, digested.outcome.clone()).await {
             Ok(finished) => return report(pipeline, lease, &digested, finished),
-            Err(error) if error.is_missing_table() => {
-                parts.surveys.forget(&lease.event().survey_id);
+            Err(error) if !error.is_transient() => digested.outcome = refused(&error),
+            // Its own table is missing, or takes no rows: it waits in the inbox, with the reason. Here it would keep a
+            // worker from other surveys' events.
+            Err(error)
+                if error.concerns_one_write() && matches!(digested.outcome, Outcome::Row(_)) =>
+            {
+                if error.is_missing_table() {
+                    parts.surveys.forget(&lease.event().survey_id);
+                }
                 digested.outcome = Failure::Survey(error.into()).outcome(lease);
             }
-            Err(error) if !error.is_transient() => digested.outcome = refused(&error),
             Err(error) => {
                 tracing::debug!(%error, "an outcome could not be written yet");
                 tokio::select! {
