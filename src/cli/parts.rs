@@ -15,7 +15,7 @@ use super::{Globals, output, start_logging};
 use crate::config::{self, Config, Database, Sources};
 use crate::lifecycle::Lifecycle;
 use crate::qualtrics::Qualtrics;
-use crate::service;
+use crate::service::{self, ServiceError};
 use crate::store::{ExistingColumn, Role, Store};
 use crate::surveys;
 use crate::telemetry::metrics::Metrics;
@@ -39,6 +39,11 @@ pub(super) fn quiet(sources: &Sources) -> Result<Config, CliError> {
 
 /// The database, beside a running service, once it is open and its own tables are there.
 pub(super) async fn store(config: &Config) -> Result<Store, CliError> {
+    Ok(open(config).await?)
+}
+
+/// The same with an error that has a code.
+pub(super) async fn open(config: &Config) -> Result<Store, ServiceError> {
     let store = service::open(config, Role::Command, &Metrics::new())?;
     let begun = Instant::now();
     loop {

@@ -1,6 +1,7 @@
 //! The administrator's commands: the real binary, with the sandbox as Qualtrics and a database of its own.
 
 mod check;
+mod check_hana;
 mod init;
 mod looking;
 mod schema;
