@@ -210,7 +210,7 @@ const MEANWHILE: Duration = Duration::from_millis(if cfg!(debug_assertions) { 2_
 pub(crate) async fn f26_expensive_queries(scale: Scale) -> String {
     let ground = Ground::sqlite().await;
     let running = ground.serve().await;
-    let rows = scale.pick(60_000, 1_000_000);
+    let rows = scale.pick(30_000, 1_000_000);
     fill(&ground, rows);
     let address = Address::of(&running);
     let load = ground.people.load(&address, 20);

@@ -17,6 +17,8 @@ mod answers;
 mod callbacks;
 mod clock;
 mod content;
+#[cfg(feature = "faults")]
+mod crash;
 mod database;
 mod disk;
 mod ground;
@@ -69,8 +71,8 @@ struct Fault {
 }
 
 macro_rules! faults {
-    ($($company:ident $module:ident::$name:ident,)*) => {
-        [$(Fault {
+    ($($(#[$built:meta])? $company:ident $module:ident::$name:ident,)*) => {
+        [$($(#[$built])? Fault {
             name: stringify!($name),
             company: Company::$company,
             run: |scale| Box::pin($module::$name(scale)),
@@ -81,6 +83,7 @@ macro_rules! faults {
 fn all() -> Vec<Fault> {
     Vec::from(faults! {
         Alone processes::f01_kill_9_at_random,
+        #[cfg(feature = "faults")] Welcome crash::f02_a_crash_at_each_point,
         Welcome disk::f03_power_is_lost,
         Welcome disk::f04_a_sync_or_a_write_fails_once,
         Welcome disk::f05_the_disk_is_full,

@@ -82,6 +82,13 @@ impl Site {
 
     /// Starts `serve` and waits until it listens.
     pub(crate) async fn serve(&self) -> Running {
+        self.try_serve()
+            .await
+            .unwrap_or_else(|log| panic!("serve ended: {log:?}"))
+    }
+
+    /// Starts `serve`; what it said if it ended before it listened.
+    pub(crate) async fn try_serve(&self) -> Result<Running, Vec<String>> {
         let config = self.folder.path().join("ingester.toml");
         if !config.exists() {
             std::fs::write(
@@ -100,19 +107,17 @@ impl Site {
         let mut log = Vec::new();
         let addr = tokio::time::timeout(PATIENCE, async {
             loop {
-                let line = lines
-                    .next_line()
-                    .await
-                    .unwrap()
-                    .unwrap_or_else(|| panic!("serve ended: {log:?}"));
+                let line = lines.next_line().await.unwrap()?;
                 let parsed: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
                 log.push(line);
                 if let Some(addr) = parsed["addr"].as_str() {
-                    return addr.parse().unwrap();
+                    return Some(addr.parse().unwrap());
                 }
             }
         });
-        let addr = addr.await.unwrap();
+        let Some(addr) = addr.await.unwrap() else {
+            return Err(log);
+        };
         // Keep reading, or a full pipe would block the service; keep the lines, to look for what must not be in them.
         let log = std::sync::Arc::new(std::sync::Mutex::new(log));
         let kept = log.clone();
@@ -121,7 +126,7 @@ impl Site {
                 kept.lock().unwrap().push(line);
             }
         });
-        Running { child, addr, log }
+        Ok(Running { child, addr, log })
     }
 
     pub(crate) fn open_database(&self) -> rusqlite::Connection {

@@ -246,11 +246,14 @@ fn transaction(
     writes: &[Write],
 ) -> Result<Vec<Answer>, StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    lifecycle::crash_point("begun");
     let answers = writes
         .iter()
         .map(|write| apply::apply(&transaction, context, write))
         .collect::<Result<Vec<_>, _>>()?;
+    lifecycle::crash_point("applied");
     transaction.commit()?;
+    lifecycle::crash_point("committed");
     Ok(answers)
 }
 
