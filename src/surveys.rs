@@ -34,6 +34,8 @@ pub use error::SurveyError;
 const REFRESH_AT_MOST_EVERY: Duration = Duration::from_secs(60);
 /// Who waited for a definition that could not be had does not ask again at once.
 const FAILURE_REMEMBERED: Duration = Duration::from_secs(2);
+/// The same failure is logged once in this time, because every event that waits for the definition meets it.
+const SAID_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
 /// The configured surveys. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -61,6 +63,8 @@ struct Survey {
 struct Loading {
     refreshed: Option<Instant>,
     failed: Option<(Instant, SurveyError)>,
+    /// What was logged of failures last.
+    said: Option<(Instant, String)>,
     /// Columns that the table lacks, as they were last reported.
     reported: Vec<ColumnName>,
 }
@@ -263,7 +267,15 @@ impl Surveys {
             Err(error) => Err(error),
         };
         if let Err(error) = &result {
-            tracing::warn!(survey = %survey.settings.id, %error, "survey {} can't be mapped: {error}", survey.settings.id);
+            let text = error.to_string();
+            let is_said = loading
+                .said
+                .as_ref()
+                .is_some_and(|(at, said)| *said == text && at.elapsed() < SAID_AGAIN_AFTER);
+            if !is_said {
+                tracing::warn!(survey = %survey.settings.id, %error, "survey {} can't be mapped: {error}", survey.settings.id);
+                loading.said = Some((Instant::now(), text));
+            }
             loading.failed = Some((Instant::now(), error.clone()));
         }
         result
