@@ -1,5 +1,6 @@
 //! The administrator's commands: the real binary, with the sandbox as Qualtrics and a database of its own.
 
+mod audit;
 mod check;
 mod init;
 mod looking;
