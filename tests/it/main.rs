@@ -10,6 +10,7 @@ mod access;
 mod commands;
 mod completeness;
 mod crash;
+mod database;
 mod events;
 mod fixtures;
 mod hana;
