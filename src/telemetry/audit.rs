@@ -52,8 +52,7 @@ impl Act {
 /// Writes the line. `by` is `serve`, `command of` an operating system's user, or a caller as [`caller`] names them; `on`
 /// says on what, without personal data.
 pub fn line(act: Act, by: &str, on: &str) {
-    let code = act.code();
-    tracing::info!(target: TARGET, act = code, by, on, "{code} by {by}: {on}");
+    tracing::info!(target: TARGET, act = act.code(), by, on, "administrative act");
 }
 
 /// A caller's name as it may stand in a log. Names of people are often their e-mail addresses: of those the beginning of

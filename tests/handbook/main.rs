@@ -8,6 +8,7 @@
 
 mod descriptors;
 mod examples;
+mod json_schema;
 mod runbook;
 mod settings;
 

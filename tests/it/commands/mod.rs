@@ -2,6 +2,7 @@
 
 mod audit;
 mod check;
+mod form;
 mod init;
 mod looking;
 mod schema;
@@ -103,7 +104,9 @@ impl Desk {
     async fn list(&self, arguments: &[&str]) -> Vec<Value> {
         let said = self.run(&[arguments, &["--output", "json"]].concat()).await;
         assert_eq!(said.code, 0, "{said:?}");
-        said.list()
+        let list = said.list();
+        form::check(arguments, &list);
+        list
     }
 }
 
