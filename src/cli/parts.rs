@@ -62,6 +62,8 @@ pub(super) async fn open(config: &Config) -> Result<Store, ServiceError> {
     loop {
         match store.run(Vec::new()).await {
             Ok(_) => return Ok(store),
+            // On a full disk the inbox can still be looked at; what has to write says so itself.
+            Err(error) if error.is_full() => return Ok(store),
             // Whoever closes a file as the last one holds it for an instant, and SQLite does not wait for that by itself.
             // Source: SQLite, "Write-Ahead Logging", 9.
             Err(error) if error.is_busy() && begun.elapsed() < BUSY_PATIENCE => {

@@ -224,6 +224,12 @@ impl StoreError {
         self.kind == Kind::Busy
     }
 
+    /// Whether the disk is full.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.kind == Kind::Full
+    }
+
     /// Whether a table is missing.
     #[must_use]
     pub fn is_missing_table(&self) -> bool {
