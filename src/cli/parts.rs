@@ -18,6 +18,7 @@ use crate::qualtrics::Qualtrics;
 use crate::service::{self, ServiceError};
 use crate::store::{ExistingColumn, Role, Store};
 use crate::surveys;
+use crate::telemetry::audit;
 use crate::telemetry::metrics::Metrics;
 
 /// How long a command waits for a database that somebody else holds.
@@ -32,9 +33,21 @@ pub(super) fn config(globals: &Globals) -> Result<Config, CliError> {
 /// The same from sources of one's own.
 pub(super) fn quiet(sources: &Sources) -> Result<Config, CliError> {
     let mut config = Config::load(sources)?;
-    config.log_filter.get_or_insert_with(|| "warn".to_owned());
+    config
+        .log_filter
+        .get_or_insert_with(|| format!("warn,{}=info", audit::TARGET));
     start_logging(&config);
     Ok(config)
+}
+
+/// Writes the line of an act that this command did or begins.
+pub(super) fn audit(config: &Config, act: audit::Act, on: &str) {
+    audit::line(act, &by(config), on);
+}
+
+/// Who asked, where a command did.
+pub(super) fn by(config: &Config) -> String {
+    format!("command of {}", config.operator)
 }
 
 /// The database, beside a running service, once it is open and its own tables are there.
