@@ -92,7 +92,10 @@ pub(crate) async fn f08_the_database_is_slow(scale: Scale) -> String {
     let grown = kibibytes(&running, "VmRSS:").saturating_sub(memory) / 1024;
     faults.clear();
 
-    assert!(slowest < unoptimised(Duration::from_secs(3)), "{slowest:?}");
+    assert!(
+        slowest < Duration::from_secs(3) + unoptimised(Duration::from_millis(250)),
+        "{slowest:?}"
+    );
     assert_eq!(
         count_of(&answers, 200) + count_of(&answers, 503),
         answers.len()
