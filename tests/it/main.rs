@@ -23,4 +23,5 @@ mod process;
 mod reads;
 mod store;
 mod support;
+mod telemetry;
 mod webhook;
