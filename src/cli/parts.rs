@@ -15,7 +15,7 @@ use super::{Globals, output, start_logging};
 use crate::config::{self, Config, Database, Sources};
 use crate::lifecycle::Lifecycle;
 use crate::qualtrics::Qualtrics;
-use crate::service;
+use crate::service::{self, ServiceError};
 use crate::store::{ExistingColumn, Role, Store};
 use crate::surveys;
 use crate::telemetry::audit;
@@ -52,11 +52,18 @@ pub(super) fn by(config: &Config) -> String {
 
 /// The database, beside a running service, once it is open and its own tables are there.
 pub(super) async fn store(config: &Config) -> Result<Store, CliError> {
+    Ok(open(config).await?)
+}
+
+/// The same with an error that has a code.
+pub(super) async fn open(config: &Config) -> Result<Store, ServiceError> {
     let store = service::open(config, Role::Command, &Metrics::new())?;
     let begun = Instant::now();
     loop {
         match store.run(Vec::new()).await {
             Ok(_) => return Ok(store),
+            // On a full disk the inbox can still be looked at; what has to write says so itself.
+            Err(error) if error.is_full() => return Ok(store),
             // Whoever closes a file as the last one holds it for an instant, and SQLite does not wait for that by itself.
             // Source: SQLite, "Write-Ahead Logging", 9.
             Err(error) if error.is_busy() && begun.elapsed() < BUSY_PATIENCE => {

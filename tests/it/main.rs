@@ -14,6 +14,7 @@ mod database;
 mod events;
 mod fixtures;
 mod hana;
+mod hana_odata;
 mod hana_service;
 mod hana_support;
 mod identity;

@@ -2,6 +2,7 @@
 
 mod audit;
 mod check;
+mod check_hana;
 mod form;
 mod init;
 mod looking;
