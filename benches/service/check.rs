@@ -5,8 +5,9 @@
 use std::time::Duration;
 
 use crate::accept;
-use crate::mapping::{self, Sample};
+use crate::mapping;
 use crate::report::{Bound, Measure, Report};
+use crate::sample::Sample;
 
 const SECTION: &str = "check";
 const ROUNDS: usize = 3;

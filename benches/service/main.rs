@@ -35,6 +35,7 @@ mod mapping;
 mod process;
 mod reads;
 mod report;
+mod sample;
 mod scale;
 mod size;
 mod standin;
