@@ -66,7 +66,8 @@ impl Changes {
         }
     }
 
-    /// Listens: to all changes behind the position that comes with the receiver, and perhaps to some before it.
+    /// Listens: to all changes that are not in the log yet, and perhaps to some that are. The position that comes with
+    /// the receiver is the newest before them.
     ///
     /// # Errors
     /// If the log can't be read.
@@ -77,7 +78,16 @@ impl Changes {
         // In this order: what is committed between the two lines is behind the position and comes.
         let receiver = self.sender.subscribe();
         let newest = newest(store).await?;
-        self.followed().position.get_or_insert(newest);
+        let is_first = self.listeners() == 1;
+        if is_first || self.followed().position.is_none() {
+            // On HANA the log is looked at again from before this position: what is there already is no news.
+            let told = visible_after(store, settled(store, newest).await?).await?;
+            let mut followed = self.followed();
+            if is_first || followed.position.is_none() {
+                followed.told.extend(told);
+                followed.position = Some(newest);
+            }
+        }
         self.wake.notify_one();
         Ok((receiver, newest))
     }
@@ -179,6 +189,21 @@ pub async fn newest(store: &Store) -> Result<i64, StoreError> {
     Ok(one(store, sql::changes::newest_position())
         .await?
         .unwrap_or(0))
+}
+
+/// The positions that the log has behind one now.
+async fn visible_after(store: &Store, mut position: i64) -> Result<BTreeSet<i64>, StoreError> {
+    let mut visible = BTreeSet::new();
+    loop {
+        let changes = after(store, position, PAGE).await?;
+        visible.extend(changes.iter().map(|change| change.position));
+        match changes.last() {
+            Some(last) if u32::try_from(changes.len()).is_ok_and(|read| read == PAGE) => {
+                position = last.position;
+            }
+            _ => return Ok(visible),
+        }
+    }
 }
 
 async fn one(store: &Store, statement: sql::Statement) -> Result<Option<i64>, StoreError> {

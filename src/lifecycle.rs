@@ -33,6 +33,39 @@ pub fn now() -> Timestamp {
     wall.checked_add(elapsed).unwrap_or(*wall)
 }
 
+/// A boundary on an event's way. A build for tests of faults dies here, as by SIGKILL, at the hit that
+/// `INGESTER_CRASH_AT=name:n` counts; in every other build this is nothing.
+#[inline]
+pub fn crash_point(name: &'static str) {
+    #[cfg(feature = "faults")]
+    crash::at(name);
+    #[cfg(not(feature = "faults"))]
+    let _ = name;
+}
+
+#[cfg(feature = "faults")]
+mod crash {
+    use std::sync::LazyLock;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    /// The point's name, and how many hits are left.
+    static WANTED: LazyLock<Option<(String, AtomicU64)>> = LazyLock::new(|| {
+        #[expect(clippy::disallowed_methods, reason = "no setting of the product")]
+        let wanted = std::env::var("INGESTER_CRASH_AT").ok()?;
+        let (name, hit) = wanted.split_once(':')?;
+        Some((name.to_owned(), AtomicU64::new(hit.parse().ok()?)))
+    });
+
+    pub(super) fn at(name: &str) {
+        if let Some((wanted, left)) = &*WANTED
+            && wanted == name
+            && left.fetch_sub(1, Ordering::AcqRel) == 1
+        {
+            std::process::abort();
+        }
+    }
+}
+
 fn wall_clock() -> Timestamp {
     Timestamp::now()
 }

@@ -6,7 +6,6 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 
 use ingester_core::id::SurveyId;
 use ingester_core::inbox::{self, Outcome, RawDocument, Reason};
@@ -18,7 +17,6 @@ use ingester_core::sql::{self, Dialect};
 use ingester_core::survey::SurveyDefinition;
 use ingester_core::time::Timestamp;
 use tokio::sync::Mutex;
-use tokio::time::Instant;
 
 use crate::config;
 use crate::qualtrics::Qualtrics;
@@ -27,13 +25,10 @@ use crate::telemetry::metrics::Metrics;
 
 mod error;
 mod fit;
+mod loading;
 
 pub use error::SurveyError;
-
-/// Unknown keys ask for the definition again, but not more often than this.
-const REFRESH_AT_MOST_EVERY: Duration = Duration::from_secs(60);
-/// Who waited for a definition that could not be had does not ask again at once.
-const FAILURE_REMEMBERED: Duration = Duration::from_secs(2);
+use loading::Loading;
 
 /// The configured surveys. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -55,14 +50,6 @@ struct Survey {
     compiled: RwLock<Option<Arc<CompiledSurvey>>>,
     /// Whoever holds this asks for the definition; the others wait for what comes of it.
     loading: Mutex<Loading>,
-}
-
-#[derive(Debug, Default)]
-struct Loading {
-    refreshed: Option<Instant>,
-    failed: Option<(Instant, SurveyError)>,
-    /// Columns that the table lacks, as they were last reported.
-    reported: Vec<ColumnName>,
 }
 
 /// One survey with its definition, ready to turn documents into rows.
@@ -252,10 +239,8 @@ impl Surveys {
         if let Some(compiled) = survey.known() {
             return Ok(compiled);
         }
-        if let Some((at, error)) = &loading.failed
-            && at.elapsed() < FAILURE_REMEMBERED
-        {
-            return Err(error.clone());
+        if let Some(error) = loading.recent_failure() {
+            return Err(error);
         }
         let result = match self.kept(&survey.settings.id).await {
             Ok(Some(definition)) => self.fit(survey, definition, &mut loading).await,
@@ -263,8 +248,7 @@ impl Surveys {
             Err(error) => Err(error),
         };
         if let Err(error) = &result {
-            tracing::warn!(survey = %survey.settings.id, %error, "survey {} can't be mapped: {error}", survey.settings.id);
-            loading.failed = Some((Instant::now(), error.clone()));
+            loading.failed(&survey.settings.id, error);
         }
         result
     }
@@ -279,13 +263,9 @@ impl Surveys {
         if now.as_ref().map(|compiled| &compiled.version) != before.as_ref() {
             return now;
         }
-        if loading
-            .refreshed
-            .is_some_and(|at| at.elapsed() < REFRESH_AT_MOST_EVERY)
-        {
+        if !loading.may_refresh() {
             return None;
         }
-        loading.refreshed = Some(Instant::now());
         match self.fetch(survey, &mut loading).await {
             Ok(compiled) => (Some(&compiled.version) != before.as_ref()).then_some(compiled),
             Err(error) => {

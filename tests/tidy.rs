@@ -257,10 +257,8 @@ fn only_metrics_that_exist_are_named_elsewhere() {
             .collect()
     };
     let registered = names(&known);
-    for path in ["docs/operate.md", "ops/alerts.yaml", "ops/dashboard.json"] {
-        let Ok(text) = fs::read_to_string(root().join(path)) else {
-            continue;
-        };
+    for path in ["docs/operate.md", "ops/alerts.yml", "ops/grafana.json"] {
+        let text = read(path);
         for name in names(&text) {
             assert!(
                 registered.contains(&name),
@@ -274,5 +272,52 @@ fn only_metrics_that_exist_are_named_elsewhere() {
             documented.contains(&name),
             "docs/operate.md does not document {name}"
         );
+    }
+}
+
+/// Every fault has its line, every test that a line names exists, and no test of a fault is without a line.
+#[test]
+fn the_table_of_faults_names_tests_that_exist() {
+    let text = read("docs/faults.md");
+    let lines: Vec<Vec<&str>> = text
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| #"))
+        .map(|line| line.split('|').map(str::trim).collect())
+        .collect();
+    let numbers: Vec<u32> = lines
+        .iter()
+        .map(|cells| cells.get(1).unwrap().parse().unwrap())
+        .collect();
+    assert_eq!(numbers, (1..=33).collect::<Vec<_>>());
+    let named: BTreeSet<&str> = lines
+        .iter()
+        .flat_map(|cells| cells.get(4).unwrap().split('`').skip(1).step_by(2))
+        .filter(|name| name.contains('_'))
+        .collect();
+    let sources: String = ["src", "tests"]
+        .iter()
+        .flat_map(|folder| rust_files(folder))
+        .map(|(_, text)| text)
+        .collect();
+    let missing: Vec<_> = named
+        .iter()
+        .filter(|name| {
+            let function = format!("fn {name}(");
+            // The store's conformance suite names its tests in a list.
+            let listed = format!(" {name},");
+            !sources.contains(&function) && !sources.contains(&listed)
+        })
+        .collect();
+    assert!(missing.is_empty(), "docs/faults.md names {missing:?}");
+    for (path, text) in rust_files("tests/faults") {
+        for name in text.split("async fn ").skip(1) {
+            let name = name.split('(').next().unwrap();
+            let is_fault =
+                name.starts_with('f') && name.chars().nth(1).is_some_and(char::is_numeric);
+            assert!(
+                !is_fault || named.contains(name),
+                "{path}: {name} is not in docs/faults.md"
+            );
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use async_zip::base::write::ZipFileWriter;
 use async_zip::error::ZipError;
-use async_zip::{Compression, ZipEntryBuilder};
+use async_zip::{Compression, ZipDateTimeBuilder, ZipEntryBuilder};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
@@ -161,9 +161,12 @@ fn manifest_of(deck: &Deck, version: &str, contents: &[Value], entities: &[Value
 
 /// The same bytes for the same files: in the order of their paths, all of the same date.
 async fn zip(files: &Files) -> Result<Vec<u8>, ZipError> {
+    // The first day that the format knows. Unset it would be day 0 of month 0, which strict readers refuse.
+    let date = ZipDateTimeBuilder::new().year(1980).month(1).day(1).build();
     let mut writer = ZipFileWriter::new(Vec::new());
     for (path, file) in files {
-        let entry = ZipEntryBuilder::new(path.as_str().into(), Compression::Deflate);
+        let entry = ZipEntryBuilder::new(path.as_str().into(), Compression::Deflate)
+            .last_modification_date(date);
         writer.write_entry_whole(entry, file).await?;
     }
     writer.close().await

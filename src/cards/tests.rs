@@ -158,6 +158,8 @@ async fn an_unchanged_set_gives_the_same_bytes_and_a_changed_one_raises_all_vers
     let changed = package(&other, Some(&first.release)).await.unwrap();
 
     assert_eq!(first.bytes, again.bytes);
+    // APPNOTE 4.4.6: the date of the first entry, in MS-DOS form, is a day that exists.
+    assert_eq!(first.bytes[12..14], [0b0010_0001, 0]);
     assert_eq!(first.release.version, "1.0.0");
     assert_eq!(changed.release.version, "1.1.0");
     for path in [

@@ -7,9 +7,10 @@ use tokio::sync::watch;
 use super::error::CliError;
 use super::output::Format;
 use super::work::{Work, with_progress};
-use super::{Globals, output, span};
+use super::{Globals, output, parts, span};
 use crate::jobs::Patience;
 use crate::jobs::backfill::{Progress, Span, Summary};
+use crate::telemetry::audit::Act;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -43,6 +44,7 @@ impl Backfill {
             until: self.until,
         };
         let jobs = &work.jobs;
+        parts::audit(&work.config, Act::Backfill, self.survey.as_ref());
         let job = jobs.backfill(&self.survey, span, Patience::Short, &progress);
         let summary = with_progress(self.survey.as_ref(), watched, job).await;
         work.close().await;

@@ -6,6 +6,7 @@ use super::error::CliError;
 use super::work::Work;
 use super::{Globals, output, parts};
 use crate::jobs::erase::{Receipt, Selection, Which};
+use crate::telemetry::audit::Act;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -59,7 +60,9 @@ impl Erase {
         if self.forget {
             let mut lifted = 0;
             for selection in &selected {
-                lifted += jobs.forget_erasure(selection).await?;
+                let count = jobs.forget_erasure(selection).await?;
+                audit(work, Act::EraseForget, selection, count);
+                lifted += count;
             }
             output::note(format!("{lifted} erasures lifted"));
             return Ok(());
@@ -74,12 +77,20 @@ impl Erase {
                 parts::consent(self.yes, &question(&selected))?;
             }
             for selection in &selected {
-                receipts.push(jobs.erase(selection).await?);
+                let receipt = jobs.erase(selection).await?;
+                audit(work, Act::Erase, selection, receipt.responses);
+                receipts.push(receipt);
             }
         }
         print(globals, &receipts);
         Ok(())
     }
+}
+
+/// Says how many, never which or by what value they were found.
+fn audit(work: &Work, act: Act, selection: &Selection, responses: u64) {
+    let on = format!("{responses} responses of {}", selection.survey);
+    parts::audit(&work.config, act, &on);
 }
 
 fn question(selected: &[Selection]) -> String {

@@ -1,5 +1,7 @@
 //! `inbox`: the durable queue, dead letters included.
 
+use std::fmt;
+
 use ingester_core::id::{ResponseId, SurveyId};
 use ingester_core::row::{Cell, ColumnType};
 use ingester_core::sql::{self, inbox::Selection};
@@ -9,8 +11,10 @@ use serde::Serialize;
 use super::error::CliError;
 use super::output::Format;
 use super::{Globals, output, parts};
+use crate::config::Config;
 use crate::lifecycle;
 use crate::store::Store;
+use crate::telemetry::audit::Act;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -154,6 +158,7 @@ impl Inbox {
                 let revive =
                     |selection: &Selection| sql::inbox::revive(selection, lifecycle::now());
                 let changed = act(&store, &which, revive).await?;
+                audit(&config, Act::InboxRetry, &which, changed);
                 report(&which, changed, "due now")
             }
             Action::Drop { which, yes } => {
@@ -164,6 +169,7 @@ impl Inbox {
                 let drop_events =
                     |selection: &Selection| sql::inbox::drop_events(selection, lifecycle::now());
                 let changed = act(&store, &which, drop_events).await?;
+                audit(&config, Act::InboxDrop, &which, changed);
                 report(&which, changed, "dropped")
             }
         }
@@ -212,6 +218,26 @@ async fn count(store: &Store, which: &Which) -> Result<i64, CliError> {
         }
     }
     Ok(sum)
+}
+
+fn audit(config: &Config, act: Act, which: &Which, changed: u64) {
+    if changed > 0 {
+        parts::audit(config, act, &format!("{changed} events {which}"));
+    }
+}
+
+impl fmt::Display for Which {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let survey = self.survey.as_ref().map_or("any survey", |id| id.as_ref());
+        write!(f, "of {survey}")?;
+        if let Some(reason) = &self.reason {
+            write!(f, " with the reason {reason}")?;
+        }
+        for response in &self.responses {
+            write!(f, " {response}")?;
+        }
+        Ok(())
+    }
 }
 
 /// Whoever named responses and changed none should know why.

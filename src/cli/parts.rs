@@ -15,9 +15,10 @@ use super::{Globals, output, start_logging};
 use crate::config::{self, Config, Database, Sources};
 use crate::lifecycle::Lifecycle;
 use crate::qualtrics::Qualtrics;
-use crate::service;
+use crate::service::{self, ServiceError};
 use crate::store::{ExistingColumn, Role, Store};
 use crate::surveys;
+use crate::telemetry::audit;
 use crate::telemetry::metrics::Metrics;
 
 /// How long a command waits for a database that somebody else holds.
@@ -32,18 +33,37 @@ pub(super) fn config(globals: &Globals) -> Result<Config, CliError> {
 /// The same from sources of one's own.
 pub(super) fn quiet(sources: &Sources) -> Result<Config, CliError> {
     let mut config = Config::load(sources)?;
-    config.log_filter.get_or_insert_with(|| "warn".to_owned());
+    config
+        .log_filter
+        .get_or_insert_with(|| format!("warn,{}=info", audit::TARGET));
     start_logging(&config);
     Ok(config)
 }
 
+/// Writes the line of an act that this command did or begins.
+pub(super) fn audit(config: &Config, act: audit::Act, on: &str) {
+    audit::line(act, &by(config), on);
+}
+
+/// Who asked, where a command did.
+pub(super) fn by(config: &Config) -> String {
+    format!("command of {}", config.operator)
+}
+
 /// The database, beside a running service, once it is open and its own tables are there.
 pub(super) async fn store(config: &Config) -> Result<Store, CliError> {
+    Ok(open(config).await?)
+}
+
+/// The same with an error that has a code.
+pub(super) async fn open(config: &Config) -> Result<Store, ServiceError> {
     let store = service::open(config, Role::Command, &Metrics::new())?;
     let begun = Instant::now();
     loop {
         match store.run(Vec::new()).await {
             Ok(_) => return Ok(store),
+            // On a full disk the inbox can still be looked at; what has to write says so itself.
+            Err(error) if error.is_full() => return Ok(store),
             // Whoever closes a file as the last one holds it for an instant, and SQLite does not wait for that by itself.
             // Source: SQLite, "Write-Ahead Logging", 9.
             Err(error) if error.is_busy() && begun.elapsed() < BUSY_PATIENCE => {

@@ -8,6 +8,7 @@ use super::work::Work;
 use super::{Globals, output, parts, span};
 use crate::jobs::reconcile::{Options, Report, Scope};
 use crate::jobs::{JobError, Patience};
+use crate::telemetry::audit::Act;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -49,6 +50,14 @@ impl Reconcile {
             delete: self.delete,
             delete_limit: self.delete_limit,
         };
+        let names: Vec<&str> = surveys.iter().map(AsRef::as_ref).collect();
+        let deleting = if self.delete {
+            ", removing what is gone"
+        } else {
+            ""
+        };
+        let on = format!("{}{deleting}", names.join(" "));
+        parts::audit(&work.config, Act::Reconcile, &on);
         let results = work
             .jobs
             .reconcile(&surveys, options, Patience::Short)

@@ -11,6 +11,7 @@ use super::{Globals, output, parts};
 use crate::config::Config;
 use crate::lifecycle::Lifecycle;
 use crate::service;
+use crate::telemetry::audit::Act;
 use crate::telemetry::metrics::Metrics;
 use apply::Applied;
 
@@ -166,7 +167,9 @@ async fn apply(globals: &Globals, config: &Config, which: &Which) -> Result<(), 
     let surveys = service::surveys(&evolving, store.clone(), qualtrics, Metrics::new())?;
     let mut all = Vec::new();
     for settings in selected {
-        all.push(apply::apply(settings, &surveys, &store).await?);
+        let applied = apply::apply(settings, &surveys, &store).await?;
+        parts::audit(config, Act::SchemaApply, &applied.to_string());
+        all.push(applied);
     }
     output::list(
         globals.output,

@@ -18,6 +18,7 @@ use crate::jobs::subscriptions::{
 use crate::lifecycle::Lifecycle;
 use crate::qualtrics::Subscription as Listed;
 use crate::store::Store;
+use crate::telemetry::audit::Act;
 
 /// How long a command waits for an instance that is looking after the subscriptions.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -190,6 +191,7 @@ async fn ensure(globals: &Globals, config: &Config) -> Result<(), CliError> {
             ended => break ended?,
         }
     };
+    ensured.audit(&parts::by(config));
     for change in &ensured.changes {
         output::note(change.to_string());
     }
@@ -337,6 +339,11 @@ async fn delete(
         &format!("delete {id} for {topic} to {}", shown(&found.url)),
     )?;
     Subscriptions::forget(&store, &qualtrics, id).await?;
+    parts::audit(
+        config,
+        Act::SubscriptionDeleted,
+        &format!("{id} for {topic}"),
+    );
     output::note(format!("deleted {id}"));
     Ok(())
 }

@@ -57,6 +57,8 @@ pub struct Config {
     pub allow_ephemeral_store: bool,
     /// Whether this runs on Cloud Foundry.
     pub on_cloud_foundry: bool,
+    /// Who runs this process, as the operating system names them.
+    pub operator: String,
     /// How Qualtrics is reached.
     pub qualtrics: Qualtrics,
     /// Whether and how callbacks are taken.

@@ -207,6 +207,7 @@ fn resolve(
         inbox_retention: retention(tables.inbox, file_origin, findings),
         web: web(tables.web, file_origin, findings),
         job_scheduler: auth::job_scheduler(bindings, findings),
+        operator: sources.operator(),
         warnings: Vec::new(),
         origins: Setting::ALL
             .iter()

@@ -85,6 +85,15 @@ impl Sources {
     }
 }
 
+impl Sources {
+    /// Who runs this process. An empty image names nobody.
+    pub(super) fn operator(&self) -> String {
+        let named = |name: &str| self.environment.get(name).filter(|text| !text.is_empty());
+        let user = named("USER").or_else(|| named("LOGNAME"));
+        user.map_or_else(|| "an unnamed user".to_owned(), ToOwned::to_owned)
+    }
+}
+
 impl fmt::Debug for Sources {
     /// Leaves out all values: some are secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -22,6 +22,7 @@ use crate::config::{Config, JobScheduler};
 use crate::identity::{ADMIN, ClientCredentials, ClientError, JOBS};
 use crate::jobs::reconcile::{Options, Report, Scope};
 use crate::jobs::{JobError, Jobs, Patience};
+use crate::telemetry::audit::{self, Act};
 
 const REPORT_DEADLINE: Duration = Duration::from_secs(10);
 /// A run that is never reported is unknown to its scheduler for half an hour.
@@ -34,9 +35,10 @@ pub(super) fn routes() -> Router<App> {
 
 async fn reconcile(State(app): State<App>, headers: HeaderMap) -> Response {
     // The scheduler, or an administrator.
-    if let Err(error) = auth::require_scope(&app, &headers, &[JOBS, ADMIN]).await {
-        return error.into_response();
-    }
+    let viewer = match auth::require_scope(&app, &headers, &[JOBS, ADMIN]).await {
+        Ok(viewer) => viewer,
+        Err(error) => return error.into_response(),
+    };
     let run = Run::of(&headers);
     if run.is_none() && headers.contains_key(JOB_ID) {
         return ApiError::new(
@@ -46,6 +48,11 @@ async fn reconcile(State(app): State<App>, headers: HeaderMap) -> Response {
         )
         .into_response();
     }
+    audit::line(
+        Act::Reconcile,
+        &audit::caller(&viewer.subject),
+        "all surveys",
+    );
     let (jobs, reports) = (app.jobs.clone(), app.reports.clone());
     app.life.spawn("reconcile-job", work(jobs, reports, run));
     (

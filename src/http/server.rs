@@ -33,15 +33,18 @@ const HEAD_BYTES_MAX: usize = 64 * 1024;
 const WRITE_STALL: Duration = Duration::from_secs(30);
 /// A pause after `accept` failed: out of descriptors is over only when somebody leaves.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How often connections that can't be accepted are worth a line.
+const SUMMARY_EVERY: Duration = Duration::from_secs(60);
 
 /// Serves until the shutdown starts, then lets requests in flight end.
 pub async fn serve(listener: TcpListener, router: Router, life: Lifecycle) {
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut refusals = Refusals::default();
     let graceful = Arc::new(GracefulShutdown::new());
     loop {
         let accepted = tokio::select! {
             () = life.stopping().cancelled() => break,
-            accepted = accept(&listener, &permits) => accepted,
+            accepted = accept(&listener, &permits, &mut refusals) => accepted,
         };
         if let Some((stream, permit)) = accepted {
             let watcher = graceful.watcher();
@@ -77,6 +80,7 @@ pub async fn serve(listener: TcpListener, router: Router, life: Lifecycle) {
 async fn accept(
     listener: &TcpListener,
     permits: &Arc<Semaphore>,
+    refusals: &mut Refusals,
 ) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
     let permit = permits.clone().acquire_owned().await.ok()?;
     match listener.accept().await {
@@ -86,10 +90,33 @@ async fn accept(
             Some((stream, permit))
         }
         Err(error) => {
-            tracing::warn!(%error, "a connection could not be accepted: {error}");
+            refusals.report(&error);
             tokio::time::sleep(ACCEPT_PAUSE).await;
             None
         }
+    }
+}
+
+/// Connections that could not be accepted: the first is said at once, then they are summed up. Whoever floods us with
+/// connections must not fill the log as well.
+#[derive(Debug, Default)]
+struct Refusals {
+    count: u64,
+    said: Option<Instant>,
+}
+
+impl Refusals {
+    fn report(&mut self, error: &io::Error) {
+        self.count += 1;
+        if self.said.is_some_and(|said| said.elapsed() < SUMMARY_EVERY) {
+            return;
+        }
+        let attempts = self.count;
+        tracing::warn!(%error, attempts, "a connection could not be accepted: {error}");
+        *self = Self {
+            count: 0,
+            said: Some(Instant::now()),
+        };
     }
 }
 

@@ -133,7 +133,9 @@ async fn accept(app: &App, callback: &Callback) -> Response {
         return ignored(app);
     }
     let event = Event::new(callback, received_at);
-    match tokio::time::timeout(COMMIT_DEADLINE, app.pipeline.accept(event)).await {
+    let accepted = tokio::time::timeout(COMMIT_DEADLINE, app.pipeline.accept(event)).await;
+    lifecycle::crash_point("answering");
+    match accepted {
         Ok(Ok(Accepted::Accepted)) => status("accepted"),
         Ok(Ok(Accepted::Duplicate)) => status("duplicate"),
         Ok(Err(error)) => unstored(app, error.code()),

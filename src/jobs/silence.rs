@@ -135,11 +135,7 @@ impl Watch {
             return;
         };
         match subscriptions.ensure().await {
-            Ok(ensured) => {
-                for change in &ensured.changes {
-                    tracing::info!("{change}");
-                }
-            }
+            Ok(ensured) => ensured.audit("serve"),
             Err(SubscriptionError::Busy) => {}
             Err(error) => {
                 tracing::warn!(setting = "ENSURE_SUBSCRIPTIONS", %error, "the subscriptions can't be ensured: {error}");

@@ -278,9 +278,7 @@ impl Subscriptions {
             }
             let problem = match self.ensure().await {
                 Ok(ensured) => {
-                    for change in &ensured.changes {
-                        tracing::info!("{change}");
-                    }
+                    ensured.audit("serve");
                     let waiting = waiting(&ensured);
                     if waiting.is_some() {
                         ticks.reset_at(Instant::now() + SOON);

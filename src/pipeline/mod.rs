@@ -16,7 +16,7 @@ use ingester_core::inbox::{Acceptance, Event, Lease};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use crate::changes::Changes;
-use crate::lifecycle::Lifecycle;
+use crate::lifecycle::{self, Lifecycle};
 use crate::qualtrics::Qualtrics;
 use crate::store::{LeaseWish, Store, StoreError};
 use crate::surveys::Surveys;
@@ -115,7 +115,9 @@ impl Pipeline {
         } else {
             LeaseWish::Wait
         };
-        match self.parts.store.accept(event, wish).await? {
+        let acceptance = self.parts.store.accept(event, wish).await?;
+        lifecycle::crash_point("accepted");
+        match acceptance {
             Acceptance::Duplicate => {
                 self.parts.metrics.event(EventOutcome::Duplicate);
                 Ok(Accepted::Duplicate)

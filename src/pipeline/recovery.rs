@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::Pipeline;
 use super::burst::Bursts;
+use crate::lifecycle;
 
 /// How soon a due retry or an expired lease is seen.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -42,6 +43,9 @@ async fn claim(pipeline: &Pipeline) {
     pipeline.signals.waiting.store(false, Ordering::Release);
     match pipeline.parts.store.claim(surveys, limit).await {
         Ok(leases) => {
+            if !leases.is_empty() {
+                lifecycle::crash_point("claimed");
+            }
             if leases.len() == free {
                 pipeline.signals.waiting.store(true, Ordering::Release);
             }

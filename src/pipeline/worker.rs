@@ -18,6 +18,7 @@ const FINISH_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 /// Works on a lease and settles it, unless it is lost meanwhile.
 pub(super) async fn run(pipeline: &Pipeline, lease: Lease) {
+    lifecycle::crash_point("leased");
     let holding = pipeline.held.hold(&lease);
     let digested = tokio::select! {
         digested = work(pipeline, &lease) => digested,
@@ -115,6 +116,7 @@ async fn read_and_map(pipeline: &Pipeline, lease: &Lease) -> Result<Digested, Fa
         .response(survey_id, response_id, priority)
         .await
         .map_err(Failure::Qualtrics)?;
+    lifecycle::crash_point("read");
     let document =
         ResponseDocument::parse(&fetched.body, Some(response_id)).map_err(Failure::Document)?;
     let mut digested = survey.digest(&document, fetched.asked_at);
@@ -132,14 +134,21 @@ async fn read_and_map(pipeline: &Pipeline, lease: &Lease) -> Result<Digested, Fa
 /// need not be read again.
 async fn settle(pipeline: &Pipeline, lease: &Lease, mut digested: Digested, holding: &Holding) {
     let parts = &pipeline.parts;
+    lifecycle::crash_point("mapped");
     loop {
         match parts.store.finish(lease, digested.outcome.clone()).await {
             Ok(finished) => return report(pipeline, lease, &digested, finished),
-            Err(error) if error.is_missing_table() => {
-                parts.surveys.forget(&lease.event().survey_id);
+            Err(error) if !error.is_transient() => digested.outcome = refused(&error),
+            // Its own table is missing, or takes no rows: it waits in the inbox, with the reason. Here it would keep a
+            // worker from other surveys' events.
+            Err(error)
+                if error.concerns_one_write() && matches!(digested.outcome, Outcome::Row(_)) =>
+            {
+                if error.is_missing_table() {
+                    parts.surveys.forget(&lease.event().survey_id);
+                }
                 digested.outcome = Failure::Survey(error.into()).outcome(lease);
             }
-            Err(error) if !error.is_transient() => digested.outcome = refused(&error),
             Err(error) => {
                 tracing::debug!(%error, "an outcome could not be written yet");
                 tokio::select! {
@@ -165,6 +174,7 @@ fn report(pipeline: &Pipeline, lease: &Lease, digested: &Digested, finished: Fin
     let (survey, response, attempt) = (&event.survey_id, &event.response_id, lease.attempt());
     match (finished, &digested.outcome) {
         (Finished::Committed(change), _) => {
+            lifecycle::crash_point("finished");
             metrics.event(EventOutcome::Row);
             metrics.row_committed(survey, 1);
             metrics.event_became_row(event, &change, digested.recorded_at);

@@ -146,6 +146,8 @@ pub(super) fn broken(endpoint: Endpoint, error: reqwest::Error) -> QualtricsErro
         };
         return QualtricsError::Timeout { endpoint, after };
     }
+    // It all arrived, and can't be unpacked.
+    let has_packing_fault = error.is_decode() && transport_fault(&error).is_none();
     let error = error.without_url();
     let mut problem = error.to_string();
     let mut cause = error.source();
@@ -154,22 +156,30 @@ pub(super) fn broken(endpoint: Endpoint, error: reqwest::Error) -> QualtricsErro
         problem.push_str(&error.to_string());
         cause = error.source();
     }
-    QualtricsError::Unreachable {
-        endpoint,
-        problem: excerpt(&problem),
+    let problem = excerpt(&problem);
+    if has_packing_fault {
+        return QualtricsError::bad(endpoint, problem);
     }
+    QualtricsError::Unreachable { endpoint, problem }
 }
 
 /// True if the connection ended before any of the answer came, as one does that idled in the pool for too long.
 pub(super) fn closed_before_answering(error: &reqwest::Error) -> bool {
+    transport_fault(error).is_some_and(|error| {
+        error.is_incomplete_message() || error.is_closed() || error.is_canceled()
+    })
+}
+
+/// What happened to the connection, if that is the cause.
+fn transport_fault(error: &reqwest::Error) -> Option<&hyper::Error> {
     let mut cause = error.source();
     while let Some(error) = cause {
         if let Some(error) = error.downcast_ref::<hyper::Error>() {
-            return error.is_incomplete_message() || error.is_closed() || error.is_canceled();
+            return Some(error);
         }
         cause = error.source();
     }
-    false
+    None
 }
 
 pub(super) fn is_json(headers: &HeaderMap) -> bool {

@@ -7,6 +7,7 @@ use reqwest::Response;
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::time::Instant;
 use url::Url;
 
@@ -43,9 +44,11 @@ pub(super) struct Granted {
 }
 
 #[derive(Deserialize)]
-struct Grant<'a> {
-    access_token: &'a str,
-    expires_in: Option<u64>,
+struct Grant {
+    access_token: String,
+    /// A number, by RFC 6749, 5.1, which recommends it; some servers write it as text.
+    #[serde(default)]
+    expires_in: Value,
 }
 
 #[derive(Default, Deserialize)]
@@ -157,13 +160,36 @@ async fn read(response: Response, scopes: &'static str) -> Result<Granted, Qualt
 fn grant(body: &[u8]) -> Result<Granted, QualtricsError> {
     let endpoint = Endpoint::Token;
     let no_token = || QualtricsError::bad(endpoint, "something that is no token");
-    let grant: Grant<'_> = serde_json::from_slice(body).map_err(|_| no_token())?;
+    let grant: Grant = serde_json::from_slice(body).map_err(|_| no_token())?;
     let mut header =
         HeaderValue::from_str(&format!("Bearer {}", grant.access_token)).map_err(|_| no_token())?;
     header.set_sensitive(true);
-    let life = grant.expires_in.map_or(LIFE_DEFAULT, Duration::from_secs);
+    let seconds = &grant.expires_in;
+    let seconds = seconds
+        .as_u64()
+        .or_else(|| seconds.as_str()?.trim().parse().ok());
+    let life = seconds.map_or(LIFE_DEFAULT, Duration::from_secs);
     Ok(Granted {
         header,
         life: life.clamp(Duration::from_secs(1), LIFE_MAX),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_life_is_read_however_it_is_written() {
+        let life = |written: &str| {
+            let body = format!(r#"{{"access_token":"t"{written}}}"#);
+            grant(body.as_bytes()).unwrap().life
+        };
+
+        assert_eq!(life(r#","expires_in":3599"#), Duration::from_secs(3599));
+        assert_eq!(life(r#","expires_in":"3599""#), Duration::from_secs(3599));
+        for unreadable in ["", r#","expires_in":null"#, r#","expires_in":"soon""#] {
+            assert_eq!(life(unreadable), LIFE_DEFAULT, "{unreadable}");
+        }
+    }
 }

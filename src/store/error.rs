@@ -29,6 +29,8 @@ pub(super) enum Kind {
     Denied,
     /// The user lacks a right.
     Privilege,
+    /// No such schema.
+    MissingSchema,
     /// No such table.
     MissingTable,
     /// No such column.
@@ -79,6 +81,10 @@ impl fmt::Display for StoreError {
             Kind::Privilege => (
                 "the database user lacks a right",
                 "let the owner of the schema grant it; `schema grants` prints how",
+            ),
+            Kind::MissingSchema => (
+                "the schema is missing",
+                "check the name after ?schema=, or let it be created",
             ),
             Kind::MissingTable => ("a table is missing", "run `schema apply`"),
             Kind::MissingColumn => ("a column is missing", "run `schema apply`"),
@@ -163,6 +169,7 @@ impl StoreError {
             Kind::ReadOnly => "database-read-only",
             Kind::Denied => "database-denied",
             Kind::Privilege => "privilege-missing",
+            Kind::MissingSchema => "schema-missing",
             Kind::MissingTable => "table-missing",
             Kind::MissingColumn => "column-missing",
             Kind::Refused => "row-refused",
@@ -197,6 +204,7 @@ impl StoreError {
             | Kind::Io
             | Kind::Corrupt
             | Kind::ReadOnly
+            | Kind::MissingSchema
             | Kind::Unavailable
             | Kind::Denied
             | Kind::TakenByAnother
@@ -214,6 +222,12 @@ impl StoreError {
     #[must_use]
     pub fn is_busy(&self) -> bool {
         self.kind == Kind::Busy
+    }
+
+    /// Whether the disk is full.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.kind == Kind::Full
     }
 
     /// Whether a table is missing.

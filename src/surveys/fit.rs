@@ -74,7 +74,7 @@ impl Surveys {
             tracing::warn!(survey = %settings.id, "table {} lacks columns of survey {}, which are left out: {}; `schema apply` adds them", settings.table, settings.id, names.join(", "));
         }
         loading.reported.clone_from(&missing);
-        loading.failed = None;
+        loading.succeeded();
         let compiled = Arc::new(CompiledSurvey {
             settings: settings.clone(),
             table: Arc::new(map.table().clone()),

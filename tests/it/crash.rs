@@ -6,56 +6,54 @@ use std::time::{Duration, Instant};
 
 use reqwest::Client;
 
-use crate::process::{KEY, SURVEY, Site, eventually, message, signed};
+use ingester_core::row::{Cell, ColumnType};
 
-fn done(site: &Site, responses: &BTreeSet<String>) -> bool {
-    let database = site.open_database();
-    let mut statement = database
-        .prepare("SELECT RESPONSE_ID FROM QUALTRICS_INBOX WHERE STATE = 'done'")
-        .unwrap();
-    let done: BTreeSet<String> = statement
-        .query_map([], |row| row.get(0))
-        .unwrap()
-        .map(Result::unwrap)
-        .collect();
+use crate::process::{KEY, SURVEY, Site, message, signed};
+use crate::support::eventually;
+
+async fn done(site: &Site, responses: &BTreeSet<String>) -> bool {
+    let done = "SELECT RESPONSE_ID FROM QUALTRICS_INBOX WHERE STATE = 'done'";
+    let done = site.database.rows(done, &[ColumnType::NVarchar(50)]).await;
+    let done: BTreeSet<String> = done.iter().filter_map(|row| text(&row[0])).collect();
     responses.is_subset(&done)
 }
 
+fn text(cell: &Cell) -> Option<String> {
+    match cell {
+        Cell::Text(text) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+fn integer(cell: &Cell) -> Option<i64> {
+    match cell {
+        Cell::Integer(number) => Some(*number),
+        _ => None,
+    }
+}
+
 /// Every acknowledged response is a row whose cells are those of its document, and nothing else is there.
-fn assert_rows_equal_documents(site: &Site, acknowledged: &BTreeSet<String>) {
-    let database = site.open_database();
-    let mut statement = database
-        .prepare("SELECT RESPONSEID, Q1, Q18, ACCOUNTID, DURATION_IN_SECONDS FROM PROJECTFEEDBACK")
-        .unwrap();
-    type Row = (
-        String,
-        Option<i64>,
-        Option<String>,
-        Option<String>,
-        Option<i64>,
-    );
-    let rows: Vec<Row> = statement
-        .query_map([], |row| {
-            Ok((
-                row.get(0)?,
-                row.get(1)?,
-                row.get(2)?,
-                row.get(3)?,
-                row.get(4)?,
-            ))
-        })
-        .unwrap()
-        .map(Result::unwrap)
-        .collect();
+async fn assert_rows_equal_documents(site: &Site, acknowledged: &BTreeSet<String>) {
+    let columns = [
+        ColumnType::NVarchar(50),
+        ColumnType::BigInt,
+        ColumnType::NVarchar(5000),
+        ColumnType::NVarchar(5000),
+        ColumnType::BigInt,
+    ];
+    let rows = "SELECT RESPONSEID, Q1, Q18, ACCOUNTID, DURATION_IN_SECONDS FROM PROJECTFEEDBACK";
+    let rows = site.database.rows(rows, &columns).await;
     let documents = site.documents();
-    let found: BTreeSet<String> = rows.iter().map(|row| row.0.clone()).collect();
+    let found: BTreeSet<String> = rows.iter().filter_map(|row| text(&row[0])).collect();
     assert!(
         acknowledged.is_subset(&found),
         "{} rows of {}",
         found.len(),
         acknowledged.len()
     );
-    for (response, score, comment, account, duration) in rows {
+    for row in rows {
+        let (response, score) = (text(&row[0]).unwrap(), integer(&row[1]));
+        let (comment, account, duration) = (text(&row[2]), text(&row[3]), integer(&row[4]));
         let values = &documents[&response]["values"];
         assert_eq!(score, values["QID1"].as_i64(), "{response}");
         assert_eq!(
@@ -115,8 +113,12 @@ async fn nothing_acknowledged_is_lost_by_three_kills_in_a_stream_of_callbacks() 
             posting.await;
         } else {
             // Somewhere in the middle, elsewhere in each round.
+            let before = acknowledged.lock().unwrap().len();
             let killing = async {
-                tokio::time::sleep(Duration::from_millis(15 + 20 * round)).await;
+                eventually("some are acknowledged", async || {
+                    acknowledged.lock().unwrap().len() > before + 20 * round
+                })
+                .await;
                 running.kill().await;
             };
             tokio::join!(posting, killing);
@@ -126,11 +128,11 @@ async fn nothing_acknowledged_is_lost_by_three_kills_in_a_stream_of_callbacks() 
 
     let acknowledged = acknowledged.lock().unwrap().clone();
     assert!(acknowledged.len() > 75, "{}", acknowledged.len());
-    eventually("every acknowledged event to be done", || {
-        done(&site, &acknowledged)
+    eventually("every acknowledged event is done", async || {
+        done(&site, &acknowledged).await
     })
     .await;
-    assert_rows_equal_documents(&site, &acknowledged);
+    assert_rows_equal_documents(&site, &acknowledged).await;
     drop(running);
 }
 
@@ -170,18 +172,15 @@ async fn sigterm_under_load_finishes_what_is_in_flight_and_exits_0() {
         "{:?}",
         begun.elapsed()
     );
-    let leased: i64 = site
-        .open_database()
-        .query_row(
-            "SELECT COUNT(*) FROM QUALTRICS_INBOX WHERE STATE = 'leased'",
-            [],
-            |row| row.get(0),
-        )
-        .unwrap();
+    let leased = "SELECT COUNT(*) FROM QUALTRICS_INBOX WHERE STATE = 'leased'";
+    let leased = site.database.number(leased).await;
     assert_eq!(leased, 0, "leases were left: {}", running.log());
     let again = site.serve().await;
-    eventually("the rest", || done(&site, &acknowledged)).await;
-    assert_rows_equal_documents(&site, &acknowledged);
+    eventually("the rest is done", async || {
+        done(&site, &acknowledged).await
+    })
+    .await;
+    assert_rows_equal_documents(&site, &acknowledged).await;
     drop(again);
 }
 
@@ -189,10 +188,9 @@ async fn sigterm_under_load_finishes_what_is_in_flight_and_exits_0() {
 async fn a_second_signal_ends_at_once_with_1() {
     let site = Site::unlimited().await;
     let mut running = site.serve().await;
-    let database = site.open_database();
-    let count = "SELECT COUNT(*) FROM sqlite_schema WHERE name = 'PROJECTFEEDBACK'";
-    eventually("the table", || {
-        database.query_row(count, [], |row| row.get(0)) == Ok(1)
+    eventually("the definition is there", async || {
+        let count = "SELECT COUNT(*) FROM QUALTRICS_QUESTIONS";
+        site.database.number(count).await > 0
     })
     .await;
     site.sandbox
@@ -212,7 +210,7 @@ async fn a_second_signal_ends_at_once_with_1() {
     let begun = Instant::now();
 
     running.signal("TERM");
-    eventually("the shutdown to begin", || {
+    eventually("the shutdown begins", async || {
         running.log().contains("shutting down")
     })
     .await;

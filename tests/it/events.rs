@@ -1,11 +1,13 @@
 //! `/events`: rows as they land, resumed where a listener left off.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use ingester_core::sql::Dialect;
 use rusqlite::Connection;
 use serde_json::json;
 
-use crate::support::{SURVEY, TestService, response};
+use crate::support::{SURVEY, Setup, TestService, response};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_are_told_as_they_land_and_streams_end_with_the_service() {
@@ -30,18 +32,21 @@ async fn a_listener_resumes_where_it_left_off() {
     let told = events.next().await.unwrap();
     assert_eq!(told.data.unwrap()["key"], json!(first[0]));
     drop(events);
-    let mut missed = service.complete((0..3).map(|_| response("ACME", 4))).await;
+    let missed = service.complete((0..3).map(|_| response("ACME", 4))).await;
 
     let mut resumed = client.events(told.id.as_deref()).await;
 
-    let mut found = vec![
-        resumed.row().await,
-        resumed.row().await,
-        resumed.row().await,
-    ];
-    found.sort();
-    missed.sort();
-    assert_eq!(found, missed);
+    // On HANA positions become visible out of order, so that what is younger than a minute is told again.
+    let is_told_again = service.app.store.dialect() == Dialect::Hana;
+    let mut found = Vec::new();
+    while found.len() < missed.len() {
+        let key = resumed.row().await;
+        if !(is_told_again && key == first[0]) {
+            found.push(key);
+        }
+    }
+    let of = |keys: Vec<String>| keys.into_iter().collect::<BTreeSet<_>>();
+    assert_eq!(of(found), of(missed));
     let next = service.complete([response("ACME", 1)]).await;
     assert_eq!(
         resumed.row().await,
@@ -70,7 +75,7 @@ async fn an_unknown_position_means_read_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_log_has_lost_means_read_again() {
-    let service = TestService::start().await;
+    let service = Setup::default().on_sqlite().start().await;
     service
         .complete([response("ACME", 5), response("ACME", 4)])
         .await;
@@ -109,7 +114,7 @@ async fn what_the_log_has_lost_means_read_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_of_other_processes_are_told_within_a_second_or_so() {
-    let service = TestService::start().await;
+    let service = Setup::default().on_sqlite().start().await;
     let ids = service.complete([response("ACME", 5)]).await;
     let mut events = service.anybody().events(None).await;
     let connection = Connection::open(service.database()).unwrap();
@@ -128,7 +133,7 @@ async fn rows_of_other_processes_are_told_within_a_second_or_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_listener_that_lags_behind_the_ring_misses_nothing() {
-    let service = TestService::start().await;
+    let service = Setup::default().on_sqlite().start().await;
     let ids = service.complete([response("ACME", 5)]).await;
     let mut events = service.anybody().events(None).await;
     let mut connection = Connection::open(service.database()).unwrap();

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -10,6 +9,8 @@ use qualtrics_sandbox::{Limits, Options, Sandbox};
 use secrecy::SecretString;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
+
+use crate::database::Database;
 
 /// The survey that every sandbox has.
 pub(crate) const SURVEY: &str = "SV_22VlHYNeldrrrk1";
@@ -24,6 +25,7 @@ pub(crate) struct Site {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) sandbox: qualtrics_sandbox::Handle,
     sandbox_url: String,
+    pub(crate) database: Database,
     environment: BTreeMap<&'static str, String>,
 }
 
@@ -38,8 +40,10 @@ impl Site {
             reason = "the sandbox lives as long as the test's runtime"
         )]
         tokio::spawn(sandbox.run(std::future::pending()));
+        let folder = tempfile::tempdir().unwrap();
         Self {
-            folder: tempfile::tempdir().unwrap(),
+            database: Database::fresh(folder.path()).await,
+            folder,
             sandbox: handle,
             sandbox_url,
             environment: BTreeMap::new(),
@@ -62,10 +66,6 @@ impl Site {
         self
     }
 
-    pub(crate) fn database(&self) -> PathBuf {
-        self.folder.path().join("feedback.db")
-    }
-
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_qualtrics-ingester"));
         command
@@ -75,6 +75,7 @@ impl Site {
             .kill_on_drop(true);
         command
             .env("LISTEN_ADDR", "127.0.0.1:0")
+            .env("INGESTER_DATABASE_URL", self.database.url())
             .env("QUALTRICS_BASE_URL", &self.sandbox_url)
             .env("QUALTRICS_CLIENT_ID", "sandbox-client")
             .env("QUALTRICS_CLIENT_SECRET", "sandbox-secret")
@@ -132,10 +133,6 @@ impl Site {
         Running { child, addr, log }
     }
 
-    pub(crate) fn open_database(&self) -> rusqlite::Connection {
-        open(&self.database())
-    }
-
     /// Responses of the sandbox, each with its document.
     pub(crate) fn documents(&self) -> BTreeMap<String, serde_json::Value> {
         let ids = self.sandbox.response_ids(SURVEY);
@@ -146,12 +143,6 @@ impl Site {
         };
         ids.into_iter().map(document).collect()
     }
-}
-
-pub(crate) fn open(path: &Path) -> rusqlite::Connection {
-    let connection = rusqlite::Connection::open(path).unwrap();
-    connection.busy_timeout(PATIENCE).unwrap();
-    connection
 }
 
 /// A running `serve`.
@@ -184,25 +175,6 @@ impl Running {
                 .unwrap()
                 .success()
         );
-    }
-}
-
-/// Waits for something that comes about by itself, looking now and then.
-#[track_caller]
-pub(crate) fn eventually<'a>(
-    what: &'a str,
-    mut condition: impl FnMut() -> bool + 'a,
-) -> impl Future<Output = ()> + 'a {
-    let caller = std::panic::Location::caller();
-    async move {
-        let begun = std::time::Instant::now();
-        while !condition() {
-            assert!(
-                begun.elapsed() < PATIENCE,
-                "{caller}: {what} did not come about"
-            );
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
     }
 }
 

@@ -7,19 +7,19 @@ use super::{Finding, Report};
 use crate::cli::parts;
 use crate::config::{Config, Database};
 use crate::jobs::instances;
-use crate::service;
+use crate::service::{self, ServiceError};
 use crate::store::{Store, StoreError};
 
 /// Opens it, which also creates our own tables and compares their format; nothing if it can't be used.
 pub(super) async fn open(report: &mut Report, config: &Config) -> Option<Store> {
-    let store = match parts::store(config).await {
+    let store = match parts::open(config).await {
         Ok(store) => store,
         Err(error) => {
-            report.add(Finding::problem(
-                "database",
-                "database-unavailable",
-                error.to_string(),
-            ));
+            let code = match &error {
+                ServiceError::Store(error) => error.code(),
+                _ => "database-unavailable",
+            };
+            report.add(Finding::problem("database", code, error.to_string()));
             return None;
         }
     };

@@ -3,6 +3,7 @@
 use ingester_core::id::SubscriptionId;
 
 use super::{Finding, Report, Systems, Verdict};
+use crate::cli::parts;
 use crate::config::Config;
 use crate::jobs::instances;
 use crate::jobs::subscriptions::{
@@ -108,7 +109,7 @@ pub(super) async fn subscriptions(report: &mut Report, systems: &Systems<'_>) {
     };
     let subscriptions = Subscriptions::new(wish, store.clone(), qualtrics.clone());
     let states = if report.fix {
-        ensured(report, &subscriptions).await
+        ensured(report, &subscriptions, &parts::by(config)).await
     } else {
         looked_at(report, &subscriptions).await
     };
@@ -155,8 +156,10 @@ async fn looked_at(
 async fn ensured(
     report: &mut Report,
     subscriptions: &Subscriptions,
+    by: &str,
 ) -> Result<(), SubscriptionError> {
     let ensured = subscriptions.ensure().await?;
+    ensured.audit(by);
     for change in &ensured.changes {
         report.add(Finding::new(
             "subscription",

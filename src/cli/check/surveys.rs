@@ -14,6 +14,7 @@ use crate::lifecycle::Lifecycle;
 use crate::qualtrics::{Priority, Qualtrics};
 use crate::service;
 use crate::store::Store;
+use crate::telemetry::audit::Act;
 use crate::telemetry::metrics::Metrics;
 
 pub(super) async fn check(report: &mut Report, systems: &Systems<'_>) {
@@ -148,6 +149,7 @@ async fn mended(
             ),
             None => format!("created table {}", one.table),
         };
+        parts::audit(systems.config, Act::SchemaApply, &message);
         report.add(Finding::new("table", Verdict::Mended, message).of(id));
     }
     after

@@ -1,5 +1,7 @@
 //! `schema apply`: the table as the survey wants it, by adding only; and its rows filled from the kept documents.
 
+use std::fmt;
+
 use ingester_core::id::ResponseId;
 use ingester_core::mapping::ResponseDocument;
 use ingester_core::row::{Cell, ColumnType};
@@ -32,6 +34,18 @@ pub(super) struct Applied {
     pub(super) without_document: u64,
     /// Responses whose document is not what was kept, or gives no row now.
     pub(super) refused: Vec<Refused>,
+}
+
+impl fmt::Display for Applied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { survey, table, .. } = self;
+        write!(f, "{table} of {survey}: ")?;
+        match (self.created, &self.added[..]) {
+            (true, _) => f.write_str("created")?,
+            (false, added) => write!(f, "{} columns added", added.len())?,
+        }
+        write!(f, ", {} rows filled", self.filled)
+    }
 }
 
 /// A response that was left as it is.

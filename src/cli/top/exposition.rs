@@ -34,8 +34,8 @@ impl<'a> Exposition<'a> {
         let samples = self.0.get(metric).into_iter().flatten();
         samples
             .filter(|(labels, _)| has_label(labels))
-            .map(|(_, value)| value)
-            .sum()
+            // Not sum(): that of nothing is -0.
+            .fold(0.0, |sum, (_, value)| sum + value)
     }
 
     /// A histogram's buckets: upper bound and how many were not above it.
@@ -124,6 +124,7 @@ mod tests {
         close(metrics.value("ingester_events_total", None), 27.0);
         close(metrics.value("ingester_database_up", None), 1.0);
         close(metrics.value("nothing", None), 0.0);
+        assert!(metrics.value("nothing", None).is_sign_positive());
         assert!(!metrics.has("nothing"));
         close(quantile(&metrics.buckets("t"), 0.5).unwrap(), 0.01);
         close(quantile(&metrics.buckets("t"), 0.75).unwrap(), 0.055);

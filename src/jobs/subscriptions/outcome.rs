@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::plan::Standing;
 use crate::qualtrics::{QualtricsError, Subscription};
 use crate::store::StoreError;
+use crate::telemetry::audit::{self, Act};
 
 /// How a survey stands; in `Surveys.Subscription`, and as 1 or 0 in `ingester_subscription_up`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -87,6 +88,19 @@ pub enum Change {
     Created(SubscriptionId, String),
     /// One of ours was deleted.
     Deleted(SubscriptionId),
+}
+
+impl Ensured {
+    /// Writes a line of each change.
+    pub fn audit(&self, by: &str) {
+        for change in &self.changes {
+            let act = match change {
+                Change::Created(..) => Act::SubscriptionCreated,
+                Change::Deleted(_) => Act::SubscriptionDeleted,
+            };
+            audit::line(act, by, &change.to_string());
+        }
+    }
 }
 
 impl std::fmt::Display for Change {

@@ -230,6 +230,24 @@ async fn a_gzip_bomb_is_cut_at_its_unpacked_size() {
 }
 
 #[tokio::test]
+async fn what_can_not_be_unpacked_is_an_answer_and_no_fault_of_the_network() {
+    let mut packed = GzEncoder::new(Vec::new(), Compression::best());
+    packed
+        .write_all(response_body(RESPONSE).as_bytes())
+        .unwrap();
+    let packed = packed.finish().unwrap();
+    let altered = [&packed[..20], &[0xff; 8], &packed[28..]].concat();
+
+    for body in [altered, b"no gzip at all".to_vec()] {
+        let body = Bytes::from(body);
+        let error =
+            error_of(move || ([("content-encoding", "gzip")], body.clone()).into_response()).await;
+
+        assert_eq!(error.code(), "bad-answer", "{error}");
+    }
+}
+
+#[tokio::test]
 async fn an_announced_length_beyond_the_limit_is_not_read() {
     let peer = raw("HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n{").await;
 

@@ -30,7 +30,8 @@ const DUPLICATE_TABLE: i32 = 288;
 const UNIQUE: i32 = 301;
 const VALUE: [i32; 5] = [303, 304, 305, 314, 339];
 const DUPLICATE_SEQUENCE: i32 = 324;
-const MISSING: [i32; 3] = [321, 362, 397];
+const MISSING: [i32; 2] = [321, 397];
+const SCHEMA: i32 = 362;
 const SESSION_CONTEXT: i32 = 597;
 const STATEMENT_ID: i32 = 610;
 const TIMEOUT: i32 = 613;
@@ -157,6 +158,7 @@ fn store_error(error: &ServerError) -> StoreError {
         PRIVILEGE => Kind::Privilege,
         TABLE => Kind::MissingTable,
         COLUMN => Kind::MissingColumn,
+        SCHEMA => Kind::MissingSchema,
         code if MISSING.contains(&code) => Kind::MissingTable,
         INCONSISTENT | TOO_LARGE | NOT_NULL | UNIQUE => Kind::Refused,
         code if VALUE.contains(&code) => Kind::Refused,
@@ -254,13 +256,9 @@ impl LogOn {
         }
     }
 
-    /// The three causes that look alike from here.
-    /// Source: SAP's sap-tutorials issue 5694, go-hdb issue 134: all three close during the TLS handshake or time out.
     pub(super) fn away(cause: &str, place: &str) -> Self {
-        Self::Away(StoreError::unavailable(format!(
-            "{place}: {cause}; the instance may be stopped, its list of allowed addresses may lack this one, or host, \
-             port or certificate may be wrong"
-        )))
+        let mend = mend(cause);
+        Self::Away(StoreError::unavailable(format!("{place}: {cause}; {mend}")))
     }
 
     pub(super) fn error(&self) -> &StoreError {
@@ -268,4 +266,40 @@ impl LogOn {
             Self::Refused(error) | Self::Locked(error) | Self::Away(error) => error,
         }
     }
+}
+
+/// What the driver, rustls or the system says when there is no connection, and what to do then.
+const MENDS: [(&str, &str); 6] = [
+    (
+        "failed to lookup address",
+        "there is no such host: copy the instance's SQL endpoint",
+    ),
+    ("certificate expired", "renew the server's certificate"),
+    (
+        "not valid for name",
+        "connect by the name that is in the server's certificate",
+    ),
+    (
+        "UnknownIssuer",
+        "name the file with the certificate of its issuer: ?certificate=FILE.pem",
+    ),
+    (
+        "InvalidContentType",
+        "what answers does not speak TLS: check the port",
+    ),
+    (
+        "Initialization without TLS",
+        "the instance may be stopped, or what answers there wants TLS: write hdbsqls://",
+    ),
+];
+
+/// What is not among them has three causes that look alike from here.
+/// Source: SAP's sap-tutorials issue 5694, go-hdb issue 134: all three close during the TLS handshake or time out.
+fn mend(cause: &str) -> &'static str {
+    let known = MENDS.iter().find(|(words, _)| cause.contains(words));
+    known.map_or(
+        "the instance may be stopped, its list of allowed addresses may lack this one, or host, port or certificate may \
+         be wrong",
+        |(_, mend)| mend,
+    )
 }

@@ -12,6 +12,7 @@ use super::code::Failure;
 use super::connection::Connection;
 use super::lane::Lane;
 use super::positions::Positions;
+use crate::lifecycle;
 use crate::store::error::StoreError;
 
 /// Tries of one transaction that the database ended: deadlocks, lock waits, keys that two instances insert at once.
@@ -289,10 +290,15 @@ async fn commit_together<W, A>(
             connection,
             before: *before,
         };
+        lifecycle::crash_point("begun");
         let applied = apply(&mut transaction, members).await;
+        lifecycle::crash_point("applied");
         let problem = match applied {
             Ok(values) => match transaction.connection.commit().await {
-                Ok(()) => return Ok(values),
+                Ok(()) => {
+                    lifecycle::crash_point("committed");
+                    return Ok(values);
+                }
                 Err(failure @ Failure::Broken(_)) => {
                     // Committed or not: the next try finds out, because its first statement waits for the rows until
                     // the server has ended the lost transaction.

@@ -80,15 +80,34 @@ impl Writer {
         let mut writes = Vec::with_capacity(BATCH_MAX);
         while queue.blocking_recv_many(&mut writes, BATCH_MAX) > 0 {
             let begun = Instant::now();
-            let answers = self.commit(&writes);
+            let (answers, has_written) = self.commit(&writes);
             self.metrics.database("commit", begun.elapsed());
-            self.report(answers.iter().find_map(|answer| match answer {
-                Err(error) if !error.concerns_one_write() => Some(error.clone()),
-                _ => None,
-            }));
+            let verdict = verdict(&writes, &answers);
+            if verdict.is_some() || self.is_healed(&writes, &answers, has_written) {
+                self.report(verdict);
+            }
             for (write, answer) in writes.drain(..).zip(answers) {
                 reply(write, answer, &self.owner);
             }
+        }
+    }
+
+    /// Whether what kept events from being stored is over. Only what was written proves that a file can be: most claims
+    /// find nothing, and succeed on a full disk.
+    fn is_healed(
+        &self,
+        writes: &[Write],
+        answers: &[Result<Answer, StoreError>],
+        has_written: bool,
+    ) -> bool {
+        match self.health.problem() {
+            // The inbox itself was refused, whatever else can be written.
+            Some(problem) if problem.concerns_one_write() => writes
+                .iter()
+                .zip(answers)
+                .any(|(write, answer)| is_of_inbox(write) && answer.is_ok()),
+            Some(_) => has_written,
+            None => false,
         }
     }
 
@@ -102,17 +121,21 @@ impl Writer {
         self.health.set(problem);
     }
 
-    fn commit(&mut self, writes: &[Write]) -> Vec<Result<Answer, StoreError>> {
+    /// Answers each write, and whether anything was written at all.
+    fn commit(&mut self, writes: &[Write]) -> (Vec<Result<Answer, StoreError>>, bool) {
         if let Err(error) = self.open() {
-            return writes.iter().map(|_| Err(error.clone())).collect();
+            return (writes.iter().map(|_| Err(error.clone())).collect(), false);
         }
         let Some((connection, context)) = &mut self.connection else {
-            return Vec::new();
+            return (Vec::new(), false);
         };
         context.now = lifecycle::now();
+        let changes_before = connection.total_changes();
         let mut answers = batch::commit(writes, &mut |writes: &[Write]| {
             transaction(connection, context, writes)
         });
+        let has_written =
+            answers.iter().any(Result::is_ok) && connection.total_changes() > changes_before;
         let failed = |answer: &Result<Answer, StoreError>| {
             answer.as_ref().is_err_and(StoreError::breaks_connection)
         };
@@ -133,7 +156,7 @@ impl Writer {
                 }
             }
         }
-        answers
+        (answers, has_written)
     }
 
     /// Opens the file if it is not open: settings, own tables, what a former process left leased.
@@ -187,6 +210,23 @@ impl Writer {
     }
 }
 
+/// What keeps events from being stored, as far as a batch shows: anything that fails whatever is written, and whatever
+/// an event on its way in meets.
+fn verdict(writes: &[Write], answers: &[Result<Answer, StoreError>]) -> Option<StoreError> {
+    writes
+        .iter()
+        .zip(answers)
+        .find_map(|(write, answer)| match answer {
+            Err(error) if !error.concerns_one_write() || is_of_inbox(write) => Some(error.clone()),
+            _ => None,
+        })
+}
+
+/// Whether a write is about the inbox alone.
+fn is_of_inbox(write: &Write) -> bool {
+    matches!(write, Write::Accept { .. } | Write::Claim { .. })
+}
+
 fn state(connection: &Connection, statement: &Statement) -> Result<String, StoreError> {
     let mut prepared = connection.prepare(statement.text())?;
     let binds = rusqlite::params_from_iter(statement.binds().iter().map(super::value::Bind));
@@ -206,11 +246,14 @@ fn transaction(
     writes: &[Write],
 ) -> Result<Vec<Answer>, StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    lifecycle::crash_point("begun");
     let answers = writes
         .iter()
         .map(|write| apply::apply(&transaction, context, write))
         .collect::<Result<Vec<_>, _>>()?;
+    lifecycle::crash_point("applied");
     transaction.commit()?;
+    lifecycle::crash_point("committed");
     Ok(answers)
 }
 

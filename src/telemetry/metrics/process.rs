@@ -2,6 +2,8 @@
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 /// Kernel pages are 4 KiB on every platform that we build for.
@@ -18,12 +20,7 @@ impl Collector for ProcessCollector {
             |name: &str, help: &str, value: Option<f64>| -> Result<(), std::fmt::Error> {
                 let Some(value) = value else { return Ok(()) };
                 let gauge = ConstGauge::new(value);
-                let metric = encoder.encode_descriptor(
-                    name,
-                    help,
-                    None,
-                    prometheus_client::metrics::MetricType::Gauge,
-                )?;
+                let metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
                 gauge.encode(metric)
             };
         gauge(
@@ -32,16 +29,24 @@ impl Collector for ProcessCollector {
             resident_bytes(),
         )?;
         gauge(
-            "process_cpu_seconds",
-            "User and system time spent",
-            cpu_seconds(),
+            "process_start_time_seconds",
+            "When the process started, as Unix time",
+            start_time(),
         )?;
         gauge(
             "process_open_fds",
             "Open file descriptors",
             open_descriptors(),
         )?;
-        gauge("process_threads", "Threads", threads())
+        gauge("process_threads", "Threads", threads())?;
+        let Some(seconds) = cpu_seconds() else {
+            return Ok(());
+        };
+        let help = "User and system time spent";
+        // `_total` is added by the encoder.
+        let metric =
+            encoder.encode_descriptor("process_cpu_seconds", help, None, MetricType::Counter)?;
+        ConstCounter::new(seconds).encode(metric)
     }
 }
 
@@ -56,6 +61,14 @@ fn resident_bytes() -> Option<f64> {
 fn cpu_seconds() -> Option<f64> {
     let ticks = stat_field(13)? + stat_field(14)?;
     Some(ticks / f64::from(TICKS_PER_SECOND))
+}
+
+/// The machine's start plus the ticks after which we began.
+fn start_time() -> Option<f64> {
+    let stat = std::fs::read_to_string("/proc/stat").ok()?;
+    let booted = stat.lines().find_map(|line| line.strip_prefix("btime "))?;
+    let booted: f64 = booted.trim().parse().ok()?;
+    Some(booted + stat_field(21)? / f64::from(TICKS_PER_SECOND))
 }
 
 fn threads() -> Option<f64> {

@@ -137,12 +137,16 @@ async fn events_are_revived_by_reason_and_by_id() {
     .await;
     let pair = |response: &str, state: &str| (response.to_owned(), state.to_owned());
 
-    assert_eq!(
-        desk.run(&["inbox", "retry", "--reason", "response-gone"])
-            .await
-            .code,
-        0
-    );
+    let said = desk
+        .run(&["inbox", "retry", "--reason", "response-gone"])
+        .await;
+    assert_eq!(said.code, 0);
+    for part in [
+        "act=\"inbox-retry\" by=\"command of an unnamed user\"",
+        "on=\"2 events of any survey with the reason response-gone\"",
+    ] {
+        assert!(said.stderr.contains(part), "{said:?}");
+    }
     assert_eq!(
         states(&desk).await,
         [

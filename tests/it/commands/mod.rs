@@ -1,6 +1,9 @@
 //! The administrator's commands: the real binary, with the sandbox as Qualtrics and a database of its own.
 
+mod audit;
 mod check;
+mod check_hana;
+mod form;
 mod init;
 mod looking;
 mod schema;
@@ -102,7 +105,9 @@ impl Desk {
     async fn list(&self, arguments: &[&str]) -> Vec<Value> {
         let said = self.run(&[arguments, &["--output", "json"]].concat()).await;
         assert_eq!(said.code, 0, "{said:?}");
-        said.list()
+        let list = said.list();
+        form::check(arguments, &list);
+        list
     }
 }
 

@@ -41,7 +41,7 @@ const ALL_AND_DELETE: Options = Options {
     ..ALL
 };
 
-/// A thousand old responses, loaded.
+/// Old responses, loaded.
 async fn loaded(responses: u32) -> World {
     let world = World::new().await;
     for number in 0..responses {
@@ -77,7 +77,7 @@ fn disturb(world: &World) {
 
 #[tokio::test]
 async fn exactly_what_was_planted_is_found_with_few_calls() {
-    let world = loaded(1000).await;
+    let world = loaded(100_000).await;
     disturb(&world);
     let untouched = dump(
         &world,
@@ -96,14 +96,14 @@ async fn exactly_what_was_planted_is_found_with_few_calls() {
     let balance = report.balance.unwrap();
     assert_eq!(
         (balance.in_qualtrics, balance.rows, balance.missing),
-        (1000, 1000, 0)
+        (100_000, 100_000, 0)
     );
     let after = dump(
         &world,
         "SELECT ASKED_AT FROM QUALTRICS_RAW WHERE RESPONSE_ID = 'R_00500'",
     );
     assert_eq!(after, untouched, "what is the same is not written");
-    assert_eq!(count(&world.jobs().store).await, 1000);
+    assert_eq!(count(&world.jobs().store).await, 100_000);
 }
 
 #[tokio::test]

@@ -16,6 +16,8 @@ use qualtrics_sandbox::{Handle, Options, Sandbox, Survey};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
+use crate::database::Database;
+
 pub(crate) use client::Client;
 pub(crate) use issuer::{Issuer, Signer, claims};
 
@@ -31,6 +33,7 @@ pub(crate) struct TestService {
     pub(crate) sandbox: Handle,
     pub(crate) life: Lifecycle,
     running: JoinHandle<bool>,
+    _database: Database,
     folder: tempfile::TempDir,
 }
 
@@ -40,6 +43,7 @@ pub(crate) struct Setup {
     toml: String,
     environment: BTreeMap<String, String>,
     services: Option<String>,
+    sqlite: bool,
 }
 
 impl Setup {
@@ -65,8 +69,19 @@ impl Setup {
         self.variable("AUTH", "xsuaa")
     }
 
+    /// On SQLite whatever the suite runs on, because the test writes into the file itself.
+    pub(crate) fn on_sqlite(mut self) -> Self {
+        self.sqlite = true;
+        self
+    }
+
     pub(crate) async fn start(self) -> TestService {
         let folder = tempfile::tempdir().unwrap();
+        let database = if self.sqlite {
+            Database::sqlite(folder.path())
+        } else {
+            Database::fresh(folder.path()).await
+        };
         let options = Options {
             surveys: vec![Survey::project_feedback().unwrap()],
             ..Options::default()
@@ -81,7 +96,7 @@ impl Setup {
             sandbox.run(life.stopping().clone().cancelled_owned()),
         );
 
-        let service = Service::build(self.config(&folder, &sandbox_url, &options), life.clone())
+        let service = Service::build(self.config(&database, &sandbox_url, &options), life.clone())
             .await
             .unwrap();
         let (app, addr) = (service.app().clone(), service.addr());
@@ -102,12 +117,12 @@ impl Setup {
             sandbox: handle,
             life,
             running,
+            _database: database,
             folder,
         }
     }
 
-    fn config(&self, folder: &tempfile::TempDir, sandbox_url: &str, options: &Options) -> Config {
-        let database = folder.path().join("feedback.db");
+    fn config(&self, database: &Database, sandbox_url: &str, options: &Options) -> Config {
         let mut environment: BTreeMap<String, String> = [
             ("QUALTRICS_BASE_URL", sandbox_url.to_owned()),
             ("QUALTRICS_CLIENT_ID", options.client_id.clone()),
@@ -115,10 +130,7 @@ impl Setup {
             ("QUALTRICS_ALLOW_UNSIGNED", "true".to_owned()),
             ("QUALTRICS_REQUESTS_PER_MINUTE", "1000000".to_owned()),
             ("LISTEN_ADDR", "127.0.0.1:0".to_owned()),
-            (
-                "INGESTER_DATABASE_URL",
-                format!("sqlite:{}", database.display()),
-            ),
+            ("INGESTER_DATABASE_URL", database.url()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into();
@@ -186,7 +198,7 @@ impl TestService {
         }
     }
 
-    /// Where the database is, for another process beside the service.
+    /// The file of a service that was started on SQLite.
     pub(crate) fn database(&self) -> PathBuf {
         self.folder.path().join("feedback.db")
     }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::support::Answer;
+use super::Answer;
 
 pub(super) type Outcome = Result<(), &'static str>;
 

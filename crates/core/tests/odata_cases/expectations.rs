@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
+use super::Answer;
 use super::comparison::{AndIf, Outcome, error_message, parts, same};
-use super::support::Answer;
 
 pub(super) fn check(id: &str, answer: &Answer, case: &Value, rows: &Value) -> Outcome {
     if let Some((status, _)) = REFUSALS.iter().find(|(_, ids)| ids.contains(&id)) {

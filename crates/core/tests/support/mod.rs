@@ -28,7 +28,12 @@ pub(crate) struct Service {
     pub(crate) page_rows: fn(&str) -> u64,
     /// The rows of sets whose source is values.
     pub(crate) values: Vec<Vec<Cell>>,
+    /// Another database that has the rows, with its dialect.
+    pub(crate) elsewhere: Option<(Dialect, Run)>,
 }
+
+/// Runs a statement and answers its rows.
+pub(crate) type Run = Box<dyn Fn(&Statement, &[ColumnType]) -> Vec<Vec<Cell>>>;
 
 /// An answer.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,6 +54,7 @@ impl Service {
             connection,
             page_rows: |_| 1000,
             values: Vec::new(),
+            elsewhere: None,
         }
     }
 
@@ -138,7 +144,10 @@ impl Service {
             .preferred_page_size
             .map_or(page_rows, |size| size.min(page_rows));
         let context = Context {
-            dialect: Dialect::Sqlite,
+            dialect: self
+                .elsewhere
+                .as_ref()
+                .map_or(Dialect::Sqlite, |(dialect, _)| *dialect),
             now: "2026-06-01T12:00:00Z".parse().unwrap(),
             page_rows: (request.format != Format::Csv).then_some(page_rows),
             values: &self.values,
@@ -179,6 +188,9 @@ impl Service {
     }
 
     pub(crate) fn run(&self, statement: &Statement, kinds: &[ColumnType]) -> Vec<Vec<Cell>> {
+        if let Some((_, run)) = &self.elsewhere {
+            return run(statement, kinds);
+        }
         let mut prepared = self
             .connection
             .prepare(statement.text())

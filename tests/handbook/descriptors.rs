@@ -1,0 +1,343 @@
+//! `manifest.yml`, `mta.yaml`, `xs-security.json` and `ops/`: keys that the platform knows, and names that agree.
+//!
+//! The keys are those of Cloud Foundry's manifest schema (CAPI 3.163, "The manifest schema") and of SAP's descriptor
+//! schema 3.2, as far as ours are used: a misspelt one is an unknown field.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use ingester_core::time::Timestamp;
+use qualtrics_ingester::config::{Config, Sources};
+use qualtrics_ingester::identity::{ADMIN, JOBS, READ};
+use qualtrics_ingester::telemetry::metrics::Metrics;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::read;
+
+fn yaml<T: DeserializeOwned>(path: &str) -> T {
+    serde_saphyr::from_str(&read(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+type Map = BTreeMap<String, Value>;
+
+/// What an application of the manifest may have, as far as ours has it.
+const KEYS: [&str; 21] = [
+    "name",
+    "path",
+    "buildpacks",
+    "stack",
+    "command",
+    "instances",
+    "memory",
+    "disk_quota",
+    "log-rate-limit-per-second",
+    "timeout",
+    "health-check-type",
+    "health-check-http-endpoint",
+    "health-check-invocation-timeout",
+    "health-check-interval",
+    "readiness-health-check-type",
+    "readiness-health-check-http-endpoint",
+    "readiness-health-check-invocation-timeout",
+    "readiness-health-check-interval",
+    "routes",
+    "services",
+    "env",
+];
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Manifest {
+    version: u32,
+    applications: Vec<Map>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Descriptor {
+    #[serde(rename = "_schema-version")]
+    schema_version: String,
+    #[serde(rename = "ID")]
+    id: String,
+    version: String,
+    description: String,
+    #[serde(rename = "parameters")]
+    _parameters: Map,
+    modules: Vec<Module>,
+    resources: Vec<Resource>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Module {
+    name: String,
+    r#type: String,
+    path: String,
+    build_parameters: Map,
+    parameters: Map,
+    properties: BTreeMap<String, String>,
+    requires: Vec<BTreeMap<String, String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Resource {
+    name: String,
+    r#type: String,
+    #[serde(default)]
+    parameters: BTreeMap<String, String>,
+}
+
+fn application() -> Map {
+    let manifest: Manifest = yaml("manifest.yml");
+    assert_eq!(manifest.version, 1);
+    let [application] = <[Map; 1]>::try_from(manifest.applications).unwrap();
+    let keys: BTreeSet<&str> = application.keys().map(String::as_str).collect();
+    assert_eq!(keys, BTreeSet::from(KEYS));
+    application
+}
+
+#[test]
+fn the_manifest_pushes_a_static_binary_that_is_checked_over_http() {
+    let application = application();
+    assert_eq!(application["buildpacks"], json!(["binary_buildpack"]));
+    let command = application["command"].as_str().unwrap();
+    assert!(command.starts_with("exec "), "the shell would keep SIGTERM");
+    assert_eq!(application["instances"], 1);
+    assert_eq!(application["memory"], "64M");
+    // Both have to be routes; tests of pages ask them.
+    let openapi: Value = serde_json::from_str(&read("src/http/openapi.json")).unwrap();
+    for kind in ["health-check", "readiness-health-check"] {
+        assert_eq!(application[&format!("{kind}-type")], "http");
+        let endpoint = &application[&format!("{kind}-http-endpoint")];
+        let route = &openapi["paths"][endpoint.as_str().unwrap()];
+        assert!(route.is_object(), "{endpoint}");
+    }
+}
+
+#[test]
+fn the_environment_of_the_manifest_is_a_configuration() {
+    let variables = application()["env"].as_object().unwrap().clone();
+    let filled = |text: &str| {
+        text.replace("((host))", "my-ingester")
+            .replace("((domain))", "cfapps.example")
+    };
+    let environment = variables
+        .into_iter()
+        .map(|(name, value)| (name, filled(value.as_str().unwrap())))
+        .collect();
+    let sources = Sources {
+        environment,
+        ..Sources::default()
+    };
+    let config = Config::load(&sources).unwrap();
+    assert_eq!(
+        config.public_url.unwrap().as_str(),
+        "https://my-ingester.cfapps.example/"
+    );
+    assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+}
+
+#[test]
+fn both_descriptors_describe_the_same_application() {
+    let mut application = application();
+    let descriptor: Descriptor = yaml("mta.yaml");
+    let [module] = <[Module; 1]>::try_from(descriptor.modules).unwrap();
+    assert_eq!(descriptor.schema_version, "3.2");
+    assert_eq!(descriptor.version, env!("CARGO_PKG_VERSION"));
+    assert!(!descriptor.description.is_empty());
+    assert_eq!(descriptor.id, module.name);
+    assert_eq!(
+        (&*module.r#type, &module.build_parameters["builder"]),
+        ("application", &json!("custom"))
+    );
+
+    let mut take = |key: &str| application.remove(key).unwrap();
+    assert_eq!(take("name"), *module.name);
+    assert_eq!(take("path"), *module.path);
+    let variables = take("env");
+    let variables: BTreeSet<_> = variables.as_object().unwrap().keys().cloned().collect();
+    let properties: BTreeSet<_> = module.properties.keys().cloned().collect();
+    assert_eq!(properties, variables);
+    let bound = take("services");
+    // What the descriptor has no word for, or one of its own.
+    for key in ["routes", "timeout", "log-rate-limit-per-second"] {
+        take(key);
+    }
+    let (disk, buildpacks) = (take("disk_quota"), take("buildpacks"));
+    application.insert("disk-quota".to_owned(), disk);
+    application.insert("buildpack".to_owned(), buildpacks[0].clone());
+    assert_eq!(module.parameters, application);
+
+    let required: Vec<_> = module.requires.iter().map(|one| &one["name"]).collect();
+    assert_eq!(json!(required), bound);
+    let made: Vec<_> = descriptor.resources.iter().map(|one| &one.name).collect();
+    assert_eq!(made, required);
+    for resource in &descriptor.resources {
+        let is_made_by_hand = resource.r#type == "org.cloudfoundry.existing-service";
+        assert_eq!(
+            resource.parameters.is_empty(),
+            is_made_by_hand,
+            "{resource:?}"
+        );
+    }
+}
+
+#[test]
+fn the_security_descriptor_has_the_scopes_that_are_asked_for() {
+    let descriptor: Value = serde_json::from_str(&read("xs-security.json")).unwrap();
+    let names = |list: &str, strip: &str| -> BTreeSet<String> {
+        let all = descriptor[list].as_array().unwrap().iter();
+        all.map(|one| {
+            one["name"]
+                .as_str()
+                .unwrap()
+                .strip_prefix(strip)
+                .unwrap()
+                .to_owned()
+        })
+        .collect()
+    };
+    let scopes = names("scopes", "$XSAPPNAME.");
+    assert_eq!(scopes, [READ, ADMIN, JOBS].map(str::to_owned).into());
+    let attributes = names("attributes", "");
+    for template in descriptor["role-templates"].as_array().unwrap() {
+        for scope in template["scope-references"].as_array().unwrap() {
+            let name = scope.as_str().unwrap().strip_prefix("$XSAPPNAME.").unwrap();
+            assert!(scopes.contains(name), "{template}");
+        }
+        for attribute in template["attribute-references"]
+            .as_array()
+            .into_iter()
+            .flatten()
+        {
+            assert!(
+                attributes.contains(attribute["name"].as_str().unwrap()),
+                "{template}"
+            );
+        }
+    }
+    // docs/deploy.md says why.
+    assert!(descriptor.get("role-collections").is_none());
+    assert!(!descriptor.to_string().contains("x509"));
+    // An instance that does not exist yet would be an error at creation.
+    assert!(!descriptor.to_string().contains("$XSSERVICENAME"));
+}
+
+/// The metrics of this process, with the endings that a query may add.
+fn metrics() -> BTreeSet<String> {
+    let (metrics, survey) = (Metrics::new(), "SV_22VlHYNeldrrrk1".parse().unwrap());
+    let moment = Duration::from_secs(1);
+    // What has labels is written once it was seen.
+    metrics.callback_refused("unsigned");
+    metrics.row_committed(&survey, 1);
+    metrics.inbox("dead", 1);
+    metrics.qualtrics_request("response", 200, moment);
+    metrics.database("accept", moment);
+    metrics.subscription_up(&survey, true);
+    metrics.cells_truncated(&survey, 1);
+    metrics.unknown_keys(&survey, 1);
+    metrics.freshness(&survey, moment);
+    metrics.complete_up_to(&survey, Timestamp::UNIX_EPOCH);
+    metrics.reconcile_missing(&survey, 1);
+    let text = metrics.encode().unwrap();
+    let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    types
+        .flat_map(|line| {
+            let (name, kind) = line.split_once(' ').unwrap();
+            match kind {
+                "counter" => vec![format!("{name}_total")],
+                "histogram" => ["_bucket", "_sum", "_count"]
+                    .iter()
+                    .map(|end| format!("{name}{end}"))
+                    .collect(),
+                "info" => vec![format!("{name}_info")],
+                _ => vec![name.to_owned()],
+            }
+        })
+        .collect()
+}
+
+#[test]
+fn dashboard_and_alerts_ask_for_metrics_as_they_are_written() {
+    let known = metrics();
+    let mut asked = BTreeSet::new();
+    for path in ["ops/alerts.yml", "ops/grafana.json"] {
+        let text = read(path);
+        let words = text.split(|c: char| !(c.is_ascii_lowercase() || c == '_'));
+        for word in
+            words.filter(|word| word.starts_with("ingester_") || word.starts_with("process_"))
+        {
+            assert!(
+                known.contains(word),
+                "{path} asks for {word}, which is never written"
+            );
+            asked.insert(word.to_owned());
+        }
+    }
+    assert!(asked.len() > 20, "{asked:?}");
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rules {
+    groups: Vec<Group>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Group {
+    name: String,
+    rules: Vec<Rule>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rule {
+    alert: String,
+    expr: String,
+    #[serde(default)]
+    r#for: Option<String>,
+    labels: BTreeMap<String, String>,
+    annotations: BTreeMap<String, String>,
+}
+
+#[test]
+fn alert_rules_have_prometheus_form() {
+    let rules: Rules = yaml("ops/alerts.yml");
+    let [group] = <[Group; 1]>::try_from(rules.groups).unwrap();
+    assert_eq!(group.name, "qualtrics-ingester");
+    for rule in group.rules {
+        assert!(
+            !rule.expr.is_empty() && rule.annotations.contains_key("summary"),
+            "{}",
+            rule.alert
+        );
+        assert!(
+            matches!(rule.labels["severity"].as_str(), "page" | "ticket"),
+            "{}",
+            rule.alert
+        );
+        assert!(
+            rule.r#for.is_none_or(|wait| wait.ends_with('m')),
+            "{}",
+            rule.alert
+        );
+    }
+}
+
+#[test]
+fn the_dashboard_is_one() {
+    let dashboard: Value = serde_json::from_str(&read("ops/grafana.json")).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    let ids: BTreeSet<_> = panels
+        .iter()
+        .map(|panel| panel["id"].as_u64().unwrap())
+        .collect();
+    assert_eq!(ids.len(), panels.len());
+    for panel in panels.iter().filter(|panel| panel["type"] != "row") {
+        assert!(!panel["targets"].as_array().unwrap().is_empty(), "{panel}");
+    }
+}
