@@ -1,4 +1,5 @@
 //! What recovery asks of the inbox every second runs through the index of what is open, however much is done.
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use ingester_core::sql::{Dialect, Statement, bulk, ddl, inbox};
 use rusqlite::Connection;
