@@ -10,6 +10,7 @@ use crate::ground::{
     unoptimised,
 };
 use crate::process::{KEY, Running, SURVEY, eventually, message, signed};
+use crate::proxy::{Proxy, Way};
 
 const OTHER_SURVEY: &str = "SV_0EveryTypeOfQst";
 
@@ -91,7 +92,10 @@ pub(crate) async fn f08_the_database_is_slow(scale: Scale) -> String {
     let grown = kibibytes(&running, "VmRSS:").saturating_sub(memory) / 1024;
     faults.clear();
 
-    assert!(slowest < unoptimised(Duration::from_secs(3)), "{slowest:?}");
+    assert!(
+        slowest < Duration::from_secs(3) + unoptimised(Duration::from_millis(250)),
+        "{slowest:?}"
+    );
     assert_eq!(
         count_of(&answers, 200) + count_of(&answers, 503),
         answers.len()
@@ -108,6 +112,67 @@ pub(crate) async fn f08_the_database_is_slow(scale: Scale) -> String {
     let (accepted, refused) = (count_of(&answers, 200), count_of(&answers, 503));
     format!(
         "{accepted} accepted, {refused} refused, slowest {slowest:.1?}, {grown} MiB more; {figures}"
+    )
+}
+
+/// Nothing that the database says is believed to be well formed. What a changed bit may do to one answer is the
+/// connection's fault, which TLS keeps away; the process lives, its memory stays, and it heals.
+pub(crate) async fn f10_answers_of_the_database_are_damaged(scale: Scale) -> String {
+    let mut ground = Ground::hana().await;
+    let proxy = Proxy::before(ground.hana.as_ref().unwrap().addr()).await;
+    let url = format!("hdbsql://INGESTER:Secret123@{}", proxy.addr);
+    ground.site.set("INGESTER_DATABASE_URL", &url);
+    let mut running = ground.serve().await;
+    ground.people.tell_all(&running.url(""), 10).await;
+    ground.settled(0, Duration::from_secs(20)).await;
+
+    proxy.set(Way::Garble);
+    let begun = Instant::now();
+    let (mut asked, mut refused) = (0, 0);
+    while begun.elapsed() < scale.pick(Duration::from_secs(8), Duration::from_secs(300)) {
+        let told = ground.people.tell_many(&running.url(""), 5).await;
+        asked += told.len();
+        refused += told
+            .iter()
+            .filter(|(_, answer)| answer.status == Some(503))
+            .count();
+        let read = ground
+            .people
+            .client
+            .get(running.url("/odata/v4/feedback/ProjectFeedback?$top=5"))
+            .send();
+        drop(read.await);
+        let ended = running.child.try_wait().unwrap();
+        assert!(ended.is_none(), "{ended:?}: {}", running.log());
+    }
+    proxy.set(Way::Pass);
+
+    let healed = Instant::now();
+    let response = ground.people.complete();
+    while ground.people.tell(&running.url(""), &response).await.status != Some(200) {
+        assert!(
+            healed.elapsed() < Duration::from_secs(30),
+            "{}",
+            running.log()
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let took = healed.elapsed();
+    while !ground.held().await.rows.contains_key(&response) {
+        assert!(
+            healed.elapsed() < Duration::from_secs(60),
+            "{}",
+            running.log()
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let memory_mib = kibibytes(&running, "VmHWM:") / 1024;
+    // The driver makes room for whatever length an answer claims.
+    assert!(memory_mib < 1024, "{memory_mib} MiB");
+    let lines = running.log().lines().count();
+    let panics = running.log().matches("driver panicked").count();
+    format!(
+        "{refused} of {asked} refused, {panics} panics of the driver, healed in {took:.1?}, {lines} lines of log, {memory_mib} MiB"
     )
 }
 

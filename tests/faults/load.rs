@@ -37,6 +37,9 @@ fn processor_time(running: &Running) -> Duration {
     Duration::from_millis(ticks * 10)
 }
 
+/// How long a genuine callback may take while others are slow. In a debug build this only says that it is not stuck.
+const GENUINE: Duration = Duration::from_millis(if cfg!(debug_assertions) { 1_000 } else { 50 });
+
 pub(crate) async fn f24_slow_peers(scale: Scale) -> String {
     let ground = Ground::sqlite().await;
     let running = ground.serve().await;
@@ -75,10 +78,7 @@ pub(crate) async fn f24_slow_peers(scale: Scale) -> String {
     let answers = load.end().await;
     let slowest = p99(&answers);
     assert_eq!(count_of(&answers, 200), answers.len());
-    assert!(
-        slowest < unoptimised(Duration::from_millis(50)),
-        "{slowest:?}"
-    );
+    assert!(slowest < GENUINE, "{slowest:?}");
     for stream in &mut slow {
         let mut rest = Vec::new();
         let ended =

@@ -92,6 +92,7 @@ fn all() -> Vec<Fault> {
         Welcome database::f08_the_database_is_slow,
         Welcome database::f09_a_table_is_dropped,
         Welcome database::f09_rights_are_withdrawn,
+        Welcome database::f10_answers_of_the_database_are_damaged,
         Welcome answers::f11_qualtrics_is_unreachable,
         Welcome answers::f12_a_storm_of_429,
         Welcome answers::f13_answers_are_broken,
