@@ -6,9 +6,11 @@
 //! kills ten seconds after SIGTERM, so eight is what may be used.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use ingester_core::time::Timestamp;
@@ -84,7 +86,8 @@ impl Lifecycle {
         Self::default()
     }
 
-    /// Spawns a task that the shutdown waits for. Every task of the service is spawned here.
+    /// Spawns a task that the shutdown waits for. Every task of the service is spawned here. Its name is in the log's
+    /// spans from `debug` on: there are several tasks an event, and making a span costs as much as signing.
     pub fn spawn<F>(&self, name: &'static str, future: F) -> tokio::task::JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
@@ -96,8 +99,21 @@ impl Lifecycle {
         )]
         tokio::spawn(
             self.tracker
-                .track_future(future.instrument(tracing::info_span!("task", task = name))),
+                .track_future(future.instrument(tracing::debug_span!("task", task = name))),
         )
+    }
+
+    /// Does work in the caller's own task, which saves one of its own. Should the caller be dropped, it goes on in one.
+    pub fn carry<F>(&self, name: &'static str, work: F) -> Carried<'_, F>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        Carried {
+            life: self,
+            name,
+            work: Some(Box::pin(work)),
+        }
     }
 
     /// Spawns a part of the service that lives as long as the service does. Should it end before the shutdown, or
@@ -106,7 +122,10 @@ impl Lifecycle {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let part = self.spawn(name, future);
+        let part = self.spawn(
+            name,
+            future.instrument(tracing::info_span!("part", task = name)),
+        );
         let life = self.clone();
         self.spawn("supervisor", async move {
             let ended = part.await;
@@ -179,6 +198,52 @@ impl Lifecycle {
         tokio::time::timeout(deadline, self.tracker.wait())
             .await
             .is_ok()
+    }
+}
+
+/// Work that ends even if nobody waits for it any more; see [`Lifecycle::carry`].
+#[derive(Debug)]
+#[must_use = "it is done by whoever awaits it"]
+pub struct Carried<'a, F>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    life: &'a Lifecycle,
+    name: &'static str,
+    /// Nothing once it has ended.
+    work: Option<Pin<Box<F>>>,
+}
+
+impl<F> Future for Carried<'_, F>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let Some(work) = &mut self.work else {
+            return Poll::Pending;
+        };
+        let ended = ready!(work.as_mut().poll(context));
+        self.work = None;
+        Poll::Ready(ended)
+    }
+}
+
+impl<F> Drop for Carried<'_, F>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    fn drop(&mut self) {
+        // What panicked can't go on.
+        if let Some(work) = self.work.take()
+            && !std::thread::panicking()
+        {
+            self.life.spawn(self.name, work);
+        }
     }
 }
 

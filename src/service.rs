@@ -1,7 +1,6 @@
 //! Builds the parts from the configuration, binds, and runs. `serve`, `demo` and the tests all start here.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -92,7 +91,7 @@ impl Service {
             .map_err(|_| ServiceError::TimeZone(config.odata.time_zone.clone()))?;
         let models = Models::new(surveys.clone(), time_zone);
         let identity = Identity::new(&config.auth, &life)?;
-        let access = Arc::new(access_rules(&config)?);
+        let access = access_rules(&config)?;
         let changes = Changes::default();
         let pipeline = Pipeline::start(Parts {
             store: store.clone(),
@@ -121,11 +120,8 @@ impl Service {
         };
         let jobs = Jobs::new(parts, life.clone(), config.events.webhook().is_some());
         start_jobs(&config, &jobs, subscriptions);
-        let app = App {
-            signing: config
-                .events
-                .webhook()
-                .map(|webhook| Arc::new(signing(webhook))),
+        let app = App::new(http::Parts {
+            signing: config.events.webhook().map(signing),
             store,
             surveys,
             qualtrics,
@@ -138,9 +134,9 @@ impl Service {
             jobs,
             metrics,
             life,
-            config: Arc::new(config),
-            ready: Arc::new(AtomicBool::new(false)),
-        };
+            config,
+            ready: AtomicBool::new(false),
+        });
         Ok(Self {
             app,
             listener,

@@ -157,7 +157,7 @@ impl Demo {
         ));
         sources.services = None;
         let config = Config::load(&sources)?;
-        super::start_logging(&config);
+        super::start_logging(&config, None);
         config.check_serve()?;
         Ok(config)
     }

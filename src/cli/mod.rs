@@ -29,6 +29,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::config::{Config, Setting, Sources};
 use crate::telemetry::log;
+use crate::telemetry::otlp::Spans;
 use error::CliError;
 use output::Format;
 
@@ -201,17 +202,26 @@ impl Globals {
         &self,
         arguments: impl IntoIterator<Item = (Setting, String)>,
     ) -> Result<Config, CliError> {
+        let config = self.settings(arguments)?;
+        start_logging(&config, None);
+        Ok(config)
+    }
+
+    /// The same without logging.
+    fn settings(
+        &self,
+        arguments: impl IntoIterator<Item = (Setting, String)>,
+    ) -> Result<Config, CliError> {
         let mut sources = Sources::from_process(self.config.as_deref())?;
         sources.arguments.extend(arguments);
-        let config = Config::load(&sources)?;
-        start_logging(&config);
-        Ok(config)
+        Ok(Config::load(&sources)?)
     }
 }
 
 /// Sets up logging, and logs what the settings make one wonder about.
-fn start_logging(config: &Config) {
-    if let Some(problem) = log::init(config.log_format, config.log_filter.as_deref()) {
+fn start_logging(config: &Config, spans: Option<Spans>) {
+    let filter = config.log_filter.as_deref();
+    if let Some(problem) = log::init(config.log_format, filter, spans) {
         tracing::warn!("{problem}");
     }
     for warning in &config.warnings {

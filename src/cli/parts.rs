@@ -36,7 +36,7 @@ pub(super) fn quiet(sources: &Sources) -> Result<Config, CliError> {
     config
         .log_filter
         .get_or_insert_with(|| format!("warn,{}=info", audit::TARGET));
-    start_logging(&config);
+    start_logging(&config, None);
     Ok(config)
 }
 

@@ -29,7 +29,7 @@ pub(super) struct Sandbox {
 
 impl Sandbox {
     pub(super) async fn run(self) -> Result<(), CliError> {
-        drop(log::init(LogFormat::Text, None));
+        drop(log::init(LogFormat::Text, None, None));
         let mut options = Options {
             faults: self.faults,
             ..Options::default()

@@ -1,10 +1,11 @@
 //! `serve`: the service.
 
-use super::Globals;
 use super::error::CliError;
+use super::{Globals, start_logging};
 use crate::config::Setting;
 use crate::lifecycle::Lifecycle;
 use crate::service::Service;
+use crate::telemetry::otlp;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -18,12 +19,18 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) async fn run(self, globals: &Globals) -> Result<(), CliError> {
-        let config = globals.load(self.listen.map(|address| (Setting::ListenAddr, address)))?;
+        let config = globals.settings(self.listen.map(|address| (Setting::ListenAddr, address)))?;
+        let (spans, exporter) = config.otlp_endpoint.as_ref().map(otlp::exporter).unzip();
+        start_logging(&config, spans);
         for warning in config.check_serve()? {
             tracing::warn!(setting = warning.setting, "{warning}");
         }
         let life = Lifecycle::new();
         let service = Service::build(config, life.clone()).await?;
+        if let Some(exporter) = exporter {
+            let metrics = service.app().metrics.clone();
+            life.spawn("telemetry", exporter.run(metrics, life.clone()));
+        }
         life.stop_on_signals();
         if service.run().await {
             Ok(())

@@ -20,6 +20,7 @@ pub mod server;
 mod surveys_set;
 mod webhook;
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -45,11 +46,31 @@ use crate::telemetry::metrics::Metrics;
 use error::ApiError;
 pub use jobs::{Reports, reports};
 
-/// What handlers may use. Cheap to clone.
+/// What handlers may use. Cheap to clone, which every request does several times.
 #[derive(Debug, Clone)]
-pub struct App {
+pub struct App(Arc<Parts>);
+
+impl App {
+    /// Shares the parts.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// The parts that handlers use.
+#[derive(Debug)]
+pub struct Parts {
     /// The settings.
-    pub config: Arc<Config>,
+    pub config: Config,
     /// The database.
     pub store: Store,
     /// Definitions and maps.
@@ -65,22 +86,22 @@ pub struct App {
     /// Who checks tokens; nothing where none are.
     pub identity: Option<Identity>,
     /// Who sees which rows.
-    pub access: Arc<AccessRules>,
+    pub access: AccessRules,
     /// Long work, and how complete the surveys are.
     pub jobs: Jobs,
     /// Reports runs to the bound job scheduler, if there is one.
     pub reports: Option<Reports>,
     /// What makes a callback trusted; nothing with `EVENTS=off`.
-    pub signing: Option<Arc<Signing>>,
+    pub signing: Option<Signing>,
     /// What is counted.
     pub metrics: Metrics,
     /// Tokens and tracker.
     pub life: Lifecycle,
     /// Whether start-up is over.
-    pub ready: Arc<AtomicBool>,
+    pub ready: AtomicBool,
 }
 
-impl App {
+impl Parts {
     fn is_ready(&self) -> bool {
         self.ready.load(Ordering::Acquire) && !self.life.stopping().is_cancelled()
     }

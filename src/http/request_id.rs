@@ -16,12 +16,19 @@ const ID_CHARS_MAX: usize = 64;
 /// Middleware: outermost, so that even a panic's answer has its id.
 pub(super) async fn set(request: Request, next: Next) -> Response {
     let id = incoming(request.headers()).unwrap_or_else(fresh);
+    let (trace_id, parent_id) = trace(request.headers()).unwrap_or_default();
     let span = tracing::info_span!(
+        // Not of the task that serves the connection: each request is a trace of its own, or the caller's.
+        parent: None,
         "request",
+        method = %request.method(),
         request_id = id.to_str().unwrap_or_default(),
-        trace_id = trace_id(request.headers()).unwrap_or_default(),
+        trace_id,
+        parent_id,
+        status = tracing::field::Empty,
     );
-    let mut response = next.run(request).instrument(span).await;
+    let mut response = next.run(request).instrument(span.clone()).await;
+    span.record("status", response.status().as_u16());
     response.headers_mut().insert(X_REQUEST_ID, id);
     response
 }
@@ -38,11 +45,13 @@ fn fresh() -> HeaderValue {
         .unwrap_or(HeaderValue::from_static("none"))
 }
 
-/// The trace id of a W3C `traceparent`: `00-<32 hex>-<16 hex>-<2 hex>`.
-fn trace_id(headers: &HeaderMap) -> Option<&str> {
+/// Trace and span of a W3C `traceparent`: `00-<32 hex>-<16 hex>-<2 hex>`.
+fn trace(headers: &HeaderMap) -> Option<(&str, &str)> {
     let mut parts = headers.get("traceparent")?.to_str().ok()?.split('-');
-    let (_version, id) = (parts.next()?, parts.next()?);
-    (id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit())).then_some(id)
+    let (_version, trace, span) = (parts.next()?, parts.next()?, parts.next()?);
+    let is_id =
+        |text: &str, digits| text.len() == digits && text.bytes().all(|b| b.is_ascii_hexdigit());
+    (is_id(trace, 32) && is_id(span, 16)).then_some((trace, span))
 }
 
 #[cfg(test)]
@@ -72,8 +81,11 @@ mod tests {
             "traceparent",
             HeaderValue::from_static("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
         );
-        assert_eq!(trace_id(&headers), Some("4bf92f3577b34da6a3ce929d0e0e4736"));
+        assert_eq!(
+            trace(&headers),
+            Some(("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"))
+        );
         headers.insert("traceparent", HeaderValue::from_static("garbage"));
-        assert_eq!(trace_id(&headers), None);
+        assert_eq!(trace(&headers), None);
     }
 }

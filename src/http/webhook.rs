@@ -37,7 +37,7 @@ async fn receive(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let Some(signing) = app.signing.clone() else {
+    let Some(signing) = &app.signing else {
         return super::not_found().await.into_response();
     };
     let body = match super::body::read(body, BODY_BYTES_MAX).await {
@@ -45,7 +45,7 @@ async fn receive(
         Err(error) => return refuse(&app, error),
     };
     match verify(
-        &signing,
+        signing,
         query.as_deref().unwrap_or_default(),
         &headers,
         &body,

@@ -3,6 +3,7 @@
 //! The export's documents become rows on the way that all exports take, which settles the events that waited for them.
 //! What it lacks goes on waiting. Meanwhile most of the rate is left to it: single reads take a quarter, newest first.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -82,7 +83,7 @@ fn is_worth_it(waiting: u64, figures: &Figures) -> bool {
 }
 
 /// Reads the backlog of each survey where it is worth an export; answers for how long no other burst shall begin.
-async fn run(parts: Parts, backlog: Vec<Backlog>) -> Duration {
+async fn run(parts: Arc<Parts>, backlog: Vec<Backlog>) -> Duration {
     let mut pause = PAUSE;
     for survey in backlog
         .into_iter()

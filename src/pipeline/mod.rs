@@ -44,10 +44,10 @@ pub struct Parts {
     pub life: Lifecycle,
 }
 
-/// The way from event to row. Cheap to clone.
+/// The way from event to row. Cheap to clone, which every event does twice.
 #[derive(Debug, Clone)]
 pub struct Pipeline {
-    parts: Parts,
+    parts: Arc<Parts>,
     permits: Arc<Semaphore>,
     held: Held,
     signals: Arc<Signals>,
@@ -79,7 +79,7 @@ impl Pipeline {
             permits: Arc::new(Semaphore::new(WORKERS)),
             held: Held::default(),
             signals: Arc::default(),
-            parts,
+            parts: Arc::new(parts),
         };
         // What a former process left behind is looked for at once.
         pipeline.signals.waiting.store(true, Ordering::Release);
@@ -96,20 +96,14 @@ impl Pipeline {
         pipeline
     }
 
-    /// Makes an event durable and hands it to a worker, in a task of its own: a sender that hangs up stops nothing.
+    /// Makes an event durable and hands it to a worker. A sender that hangs up stops nothing.
     ///
     /// # Errors
     /// If it could not be committed; it may be stored all the same.
     pub async fn accept(&self, event: Event) -> Result<Accepted, StoreError> {
         let pipeline = self.clone();
-        let accepting =
-            self.parts.life.spawn(
-                "callback",
-                async move { pipeline.accept_and_offer(event).await },
-            );
-        accepting
-            .await
-            .unwrap_or_else(|_| Err(StoreError::closed()))
+        let accepting = async move { pipeline.accept_and_offer(event).await };
+        self.parts.life.carry("callback", accepting).await
     }
 
     async fn accept_and_offer(&self, event: Event) -> Result<Accepted, StoreError> {
@@ -131,7 +125,10 @@ impl Pipeline {
             Acceptance::Pending => {
                 self.parts.metrics.event(EventOutcome::Accepted);
                 self.signals.waiting.store(true, Ordering::Release);
-                self.signals.wake.notify_one();
+                // Otherwise whoever gives a permit back wakes it, or the next second does.
+                if self.claimable() > 0 {
+                    self.signals.wake.notify_one();
+                }
                 Ok(Accepted::Accepted)
             }
             Acceptance::Leased(lease) => {
@@ -165,6 +162,12 @@ impl Pipeline {
         usize::try_from(calls_left)
             .unwrap_or(usize::MAX)
             .saturating_sub(WORKERS - self.permits.available_permits())
+    }
+
+    /// How many events could be claimed now.
+    fn claimable(&self) -> usize {
+        let free = self.permits.available_permits();
+        free.min(self.reads_left())
     }
 
     /// Tells recovery that something became due, such as after `inbox retry`.

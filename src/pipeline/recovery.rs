@@ -31,10 +31,7 @@ pub(super) async fn run(pipeline: Pipeline) {
 }
 
 async fn claim(pipeline: &Pipeline) {
-    let free = pipeline
-        .permits
-        .available_permits()
-        .min(pipeline.reads_left());
+    let free = pipeline.claimable();
     let surveys = pipeline.parts.surveys.ids();
     let Ok(limit) = u32::try_from(free) else {
         return;

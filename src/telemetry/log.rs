@@ -2,7 +2,11 @@
 
 use std::io::IsTerminal as _;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, fmt};
+
+use super::otlp::Spans;
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,10 +21,11 @@ pub enum LogFormat {
 /// server that it does not know.
 const DEFAULT: &str = "info,hdbconnect_impl=error";
 
-/// Installs the global subscriber. A second call changes nothing, so tests may call it too.
+/// Installs the global subscriber, with a collector of spans where there is one. A second call changes nothing, so tests
+/// may call it too.
 ///
 /// `filter` is a `RUST_LOG` directive; an unreadable one falls back to `info`, which the returned text says.
-pub fn init(format: LogFormat, filter: Option<&str>) -> Option<String> {
+pub fn init(format: LogFormat, filter: Option<&str>, spans: Option<Spans>) -> Option<String> {
     let (filter, problem) = match filter.map(EnvFilter::try_new) {
         None => (EnvFilter::new(DEFAULT), None),
         Some(Ok(filter)) => (filter, None),
@@ -29,22 +34,24 @@ pub fn init(format: LogFormat, filter: Option<&str>) -> Option<String> {
             Some(format!("RUST_LOG can't be read, logging at info: {error}")),
         ),
     };
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    let installed = match format {
-        LogFormat::Json => builder
+    let layer = fmt::layer().with_writer(std::io::stderr);
+    let layer = match format {
+        LogFormat::Json => layer
             .json()
             .flatten_event(true)
             .with_current_span(true)
             .with_span_list(false)
-            .try_init(),
+            .boxed(),
         // tracing-subscriber colours even into a file unless told otherwise.
-        LogFormat::Text => builder
+        LogFormat::Text => layer
             .with_ansi(std::io::stderr().is_terminal())
             .with_target(false)
-            .try_init(),
+            .boxed(),
     };
-    drop(installed);
+    let subscriber = tracing_subscriber::registry()
+        .with(filter)
+        .with(layer)
+        .with(spans);
+    drop(subscriber.try_init());
     problem
 }

@@ -17,7 +17,11 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 mod latency;
+mod outcome;
 mod process;
+
+pub use outcome::EventOutcome;
+use outcome::OutcomeLabel;
 
 /// From half a millisecond to a minute; the tail tells a retry from a queue.
 const SECONDS_BUCKETS: [f64; 16] = [
@@ -31,11 +35,6 @@ impl MetricConstructor<Histogram> for Seconds {
     fn new_metric(&self) -> Histogram {
         Histogram::new(SECONDS_BUCKETS)
     }
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct OutcomeLabel {
-    outcome: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -77,62 +76,13 @@ impl From<&SurveyId> for SurveyLabel {
     }
 }
 
-/// What became of a callback or of its event; the label of `ingester_events_total`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EventOutcome {
-    /// Stored, answered 200 `accepted`.
-    Accepted,
-    /// Known already, answered 200 `duplicate`.
-    Duplicate,
-    /// Another event or survey, answered 200 `ignored`.
-    Ignored,
-    /// Could not be stored, answered 503.
-    Unstored,
-    /// Became a row.
-    Row,
-    /// Done without a row.
-    Skipped,
-    /// To be tried again later.
-    Retried,
-    /// Given up with a reason.
-    Dead,
-    /// Worked on by somebody else meanwhile; nothing was written.
-    LeaseLost,
-}
-
-impl EventOutcome {
-    const ALL: [Self; 9] = [
-        Self::Accepted,
-        Self::Duplicate,
-        Self::Ignored,
-        Self::Unstored,
-        Self::Row,
-        Self::Skipped,
-        Self::Retried,
-        Self::Dead,
-        Self::LeaseLost,
-    ];
-
-    fn label(self) -> OutcomeLabel {
-        let outcome = match self {
-            Self::Accepted => "accepted",
-            Self::Duplicate => "duplicate",
-            Self::Ignored => "ignored",
-            Self::Unstored => "unstored",
-            Self::Row => "row",
-            Self::Skipped => "skipped",
-            Self::Retried => "retried",
-            Self::Dead => "dead",
-            Self::LeaseLost => "lease_lost",
-        };
-        OutcomeLabel { outcome }
-    }
-}
-
 /// All metrics of one service, with their registry. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Metrics {
-    registry: Arc<Registry>,
+pub struct Metrics(Arc<Handles>);
+
+#[derive(Debug)]
+struct Handles {
+    registry: Registry,
     events: Family<OutcomeLabel, Counter>,
     callbacks_refused: Family<ReasonLabel, Counter>,
     previous_key_last_used: Gauge<f64, AtomicU64>,
@@ -166,21 +116,179 @@ impl Metrics {
     /// Registers everything. Counters that are looked for in alerts exist from the start, at zero.
     #[must_use]
     pub fn new() -> Self {
+        let mut handles = Handles::unregistered();
         let mut registry = Registry::default();
-        let metrics = Self::unregistered();
-        metrics.register(&mut registry);
+        handles.register(&mut registry);
+        handles.registry = registry;
         for outcome in EventOutcome::ALL {
-            drop(metrics.events.get_or_create(&outcome.label()));
+            drop(handles.events.get_or_create(&outcome.label()));
         }
-        Self {
-            registry: Arc::new(registry),
-            ..metrics
+        Self(Arc::new(handles))
+    }
+
+    /// Writes all metrics as OpenMetrics text, which Prometheus reads.
+    ///
+    /// # Errors
+    /// Never in practice: writing to a `String` does not fail.
+    pub fn encode(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.0.registry)?;
+        Ok(text)
+    }
+
+    /// Something became of a callback or an event.
+    pub fn event(&self, outcome: EventOutcome) {
+        self.0.events.get_or_create(&outcome.label()).inc();
+    }
+
+    /// A callback was answered with 4xx.
+    pub fn callback_refused(&self, reason: &'static str) {
+        self.0
+            .callbacks_refused
+            .get_or_create(&ReasonLabel { reason })
+            .inc();
+    }
+
+    /// The previous key verified a callback.
+    pub fn previous_key_used(&self, at: Timestamp) {
+        self.0
+            .previous_key_last_used
+            .set(at.as_duration().as_secs_f64());
+    }
+
+    /// When the previous key last verified a callback in this process, if it did.
+    #[must_use]
+    pub fn previous_key_last_used(&self) -> Option<Timestamp> {
+        let seconds = self.0.previous_key_last_used.get();
+        let since_epoch = Duration::try_from_secs_f64(seconds).ok()?;
+        (seconds > 0.0)
+            .then(|| Timestamp::UNIX_EPOCH.checked_add(since_epoch).ok())
+            .flatten()
+    }
+
+    /// A row was committed.
+    pub fn row_committed(&self, survey: &SurveyId, rows: u64) {
+        self.0
+            .rows_upserted
+            .get_or_create(&survey.into())
+            .inc_by(rows);
+    }
+
+    /// How long an event took from its receipt, and from its completion where that is known.
+    pub fn event_to_row(&self, from_receipt: Duration, from_completion: Option<Duration>) {
+        self.0.event_to_row.observe(from_receipt.as_secs_f64());
+        if let Some(duration) = from_completion {
+            self.0.completed_to_row.observe(duration.as_secs_f64());
         }
     }
 
+    /// A `CompletedDate` differed from receipt by more than ten minutes.
+    pub fn completed_date_anomaly(&self) {
+        self.0.completed_date_anomalies.inc();
+    }
+
+    /// How many events the inbox holds in a state.
+    pub fn inbox(&self, state: &'static str, events: i64) {
+        self.0
+            .inbox_events
+            .get_or_create(&StateLabel { state })
+            .set(events);
+    }
+
+    /// The age of the oldest event that is not yet a row; zero if there is none.
+    pub fn oldest_pending(&self, age: Duration) {
+        self.0.oldest_pending.set(age.as_secs_f64());
+    }
+
+    /// A Qualtrics call ended; status 0 means no answer.
+    pub fn qualtrics_request(&self, endpoint: &'static str, status: u16, duration: Duration) {
+        let status = u32::from(status);
+        self.0
+            .qualtrics_requests
+            .get_or_create(&RequestLabel { endpoint, status })
+            .inc();
+        self.0
+            .qualtrics_request_seconds
+            .get_or_create(&EndpointLabel { endpoint })
+            .observe(duration.as_secs_f64());
+    }
+
+    /// How many single reads the current window still allows.
+    pub fn qualtrics_calls_left(&self, calls: u32) {
+        self.0.qualtrics_calls_left.set(i64::from(calls));
+    }
+
+    /// A call waited for the rate limit.
+    pub fn rate_limit_wait(&self, duration: Duration) {
+        self.0.rate_limit_wait.inc_by(duration.as_secs_f64());
+    }
+
+    /// A database operation ended.
+    pub fn database(&self, operation: &'static str, duration: Duration) {
+        self.0
+            .database_seconds
+            .get_or_create(&OperationLabel { operation })
+            .observe(duration.as_secs_f64());
+    }
+
+    /// Whether events can be stored.
+    pub fn database_up(&self, up: bool) {
+        self.0.database_up.set(i64::from(up));
+    }
+
+    /// Whether a survey's subscription is present and ours.
+    pub fn subscription_up(&self, survey: &SurveyId, up: bool) {
+        self.0
+            .subscription_up
+            .get_or_create(&survey.into())
+            .set(i64::from(up));
+    }
+
+    /// Texts were shortened.
+    pub fn cells_truncated(&self, survey: &SurveyId, cells: u64) {
+        self.0
+            .cells_truncated
+            .get_or_create(&survey.into())
+            .inc_by(cells);
+    }
+
+    /// A document had keys that the definition does not know.
+    pub fn unknown_keys(&self, survey: &SurveyId, keys: u64) {
+        self.0
+            .unknown_keys
+            .get_or_create(&survey.into())
+            .inc_by(keys);
+    }
+
+    /// The age of a survey's newest row.
+    pub fn freshness(&self, survey: &SurveyId, age: Duration) {
+        self.0
+            .freshness
+            .get_or_create(&survey.into())
+            .set(age.as_secs_f64());
+    }
+
+    /// A survey's watermark.
+    pub fn complete_up_to(&self, survey: &SurveyId, watermark: Timestamp) {
+        self.0
+            .complete_up_to
+            .get_or_create(&survey.into())
+            .set(watermark.as_duration().as_secs_f64());
+    }
+
+    /// What the last reconcile could not repair.
+    pub fn reconcile_missing(&self, survey: &SurveyId, responses: i64) {
+        self.0
+            .reconcile_missing
+            .get_or_create(&survey.into())
+            .set(responses);
+    }
+}
+
+impl Handles {
     fn unregistered() -> Self {
         Self {
-            registry: Arc::default(),
+            registry: Registry::default(),
             events: Family::default(),
             callbacks_refused: Family::default(),
             previous_key_last_used: Gauge::default(),
@@ -238,148 +346,5 @@ impl Metrics {
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("ingester_build", "The running version", build);
         registry.register_collector(Box::new(process::ProcessCollector));
-    }
-
-    /// Writes all metrics as OpenMetrics text, which Prometheus reads.
-    ///
-    /// # Errors
-    /// Never in practice: writing to a `String` does not fail.
-    pub fn encode(&self) -> Result<String, std::fmt::Error> {
-        let mut text = String::new();
-        prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
-        Ok(text)
-    }
-
-    /// Something became of a callback or an event.
-    pub fn event(&self, outcome: EventOutcome) {
-        self.events.get_or_create(&outcome.label()).inc();
-    }
-
-    /// A callback was answered with 4xx.
-    pub fn callback_refused(&self, reason: &'static str) {
-        self.callbacks_refused
-            .get_or_create(&ReasonLabel { reason })
-            .inc();
-    }
-
-    /// The previous key verified a callback.
-    pub fn previous_key_used(&self, at: Timestamp) {
-        self.previous_key_last_used
-            .set(at.as_duration().as_secs_f64());
-    }
-
-    /// When the previous key last verified a callback in this process, if it did.
-    #[must_use]
-    pub fn previous_key_last_used(&self) -> Option<Timestamp> {
-        let seconds = self.previous_key_last_used.get();
-        let since_epoch = Duration::try_from_secs_f64(seconds).ok()?;
-        (seconds > 0.0)
-            .then(|| Timestamp::UNIX_EPOCH.checked_add(since_epoch).ok())
-            .flatten()
-    }
-
-    /// A row was committed.
-    pub fn row_committed(&self, survey: &SurveyId, rows: u64) {
-        self.rows_upserted
-            .get_or_create(&survey.into())
-            .inc_by(rows);
-    }
-
-    /// How long an event took from its receipt, and from its completion where that is known.
-    pub fn event_to_row(&self, from_receipt: Duration, from_completion: Option<Duration>) {
-        self.event_to_row.observe(from_receipt.as_secs_f64());
-        if let Some(duration) = from_completion {
-            self.completed_to_row.observe(duration.as_secs_f64());
-        }
-    }
-
-    /// A `CompletedDate` differed from receipt by more than ten minutes.
-    pub fn completed_date_anomaly(&self) {
-        self.completed_date_anomalies.inc();
-    }
-
-    /// How many events the inbox holds in a state.
-    pub fn inbox(&self, state: &'static str, events: i64) {
-        self.inbox_events
-            .get_or_create(&StateLabel { state })
-            .set(events);
-    }
-
-    /// The age of the oldest event that is not yet a row; zero if there is none.
-    pub fn oldest_pending(&self, age: Duration) {
-        self.oldest_pending.set(age.as_secs_f64());
-    }
-
-    /// A Qualtrics call ended; status 0 means no answer.
-    pub fn qualtrics_request(&self, endpoint: &'static str, status: u16, duration: Duration) {
-        let status = u32::from(status);
-        self.qualtrics_requests
-            .get_or_create(&RequestLabel { endpoint, status })
-            .inc();
-        self.qualtrics_request_seconds
-            .get_or_create(&EndpointLabel { endpoint })
-            .observe(duration.as_secs_f64());
-    }
-
-    /// How many single reads the current window still allows.
-    pub fn qualtrics_calls_left(&self, calls: u32) {
-        self.qualtrics_calls_left.set(i64::from(calls));
-    }
-
-    /// A call waited for the rate limit.
-    pub fn rate_limit_wait(&self, duration: Duration) {
-        self.rate_limit_wait.inc_by(duration.as_secs_f64());
-    }
-
-    /// A database operation ended.
-    pub fn database(&self, operation: &'static str, duration: Duration) {
-        self.database_seconds
-            .get_or_create(&OperationLabel { operation })
-            .observe(duration.as_secs_f64());
-    }
-
-    /// Whether events can be stored.
-    pub fn database_up(&self, up: bool) {
-        self.database_up.set(i64::from(up));
-    }
-
-    /// Whether a survey's subscription is present and ours.
-    pub fn subscription_up(&self, survey: &SurveyId, up: bool) {
-        self.subscription_up
-            .get_or_create(&survey.into())
-            .set(i64::from(up));
-    }
-
-    /// Texts were shortened.
-    pub fn cells_truncated(&self, survey: &SurveyId, cells: u64) {
-        self.cells_truncated
-            .get_or_create(&survey.into())
-            .inc_by(cells);
-    }
-
-    /// A document had keys that the definition does not know.
-    pub fn unknown_keys(&self, survey: &SurveyId, keys: u64) {
-        self.unknown_keys.get_or_create(&survey.into()).inc_by(keys);
-    }
-
-    /// The age of a survey's newest row.
-    pub fn freshness(&self, survey: &SurveyId, age: Duration) {
-        self.freshness
-            .get_or_create(&survey.into())
-            .set(age.as_secs_f64());
-    }
-
-    /// A survey's watermark.
-    pub fn complete_up_to(&self, survey: &SurveyId, watermark: Timestamp) {
-        self.complete_up_to
-            .get_or_create(&survey.into())
-            .set(watermark.as_duration().as_secs_f64());
-    }
-
-    /// What the last reconcile could not repair.
-    pub fn reconcile_missing(&self, survey: &SurveyId, responses: i64) {
-        self.reconcile_missing
-            .get_or_create(&survey.into())
-            .set(responses);
     }
 }

@@ -24,4 +24,5 @@ mod process;
 mod reads;
 mod store;
 mod support;
+mod telemetry;
 mod webhook;

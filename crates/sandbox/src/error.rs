@@ -18,8 +18,8 @@ pub enum SandboxError {
         /// What the system said.
         source: io::Error,
     },
-    /// The HTTP client for callbacks can't be built.
-    #[error("the sandbox can't post callbacks: {0}")]
+    /// The HTTP client for callbacks can't be built; in practice TLS without any trusted certificate.
+    #[error("the sandbox can't post callbacks: install the system's CA certificates ({0})")]
     Client(#[from] reqwest::Error),
     /// The file that keeps the documents.
     #[error("the sandbox can't keep response documents: {0}")]

@@ -36,13 +36,12 @@ impl ResponseDocument {
     /// # Errors
     /// When it is not the response `asked` for: `values` must be an object and `responseId` be the same.
     pub fn parse(bytes: &[u8], asked: Option<&ResponseId>) -> Result<Self, DocumentError> {
+        let whole = Node::parse(bytes).ok_or(DocumentError::NotJson)?;
+        if whole.shape() != Shape::Object {
+            return Err(DocumentError::NotAResponse("it is no object"));
+        }
         let mut members = Members::default();
-        let Some(whole) = Node::parse_object(bytes, |key, value| members.add(key, value)) else {
-            return Err(match Node::parse(bytes) {
-                Some(_) => DocumentError::NotAResponse("it is no object"),
-                None => DocumentError::NotJson,
-            });
-        };
+        whole.each_member(|key, value| members.add(key, value));
         match members.result {
             Some(result) if !members.twice => {
                 let mut members = Members::default();

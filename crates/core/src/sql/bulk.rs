@@ -160,7 +160,11 @@ SELECT "SURVEY_ID", COUNT(*), MIN("COMPLETED_AT"), MIN("RECEIVED_AT") FROM (
   WHERE "STATE" <> 'done' AND "STATE" = 'pending' AND "NEXT_ATTEMPT_AT" <= "#,
         );
         super::push_now(&mut statement, dialect, now);
-        statement.push(" AND \"SURVEY_ID\" IN ");
+        statement.push(match dialect {
+            // Not by the survey, which would find all that is done. Source: SQLite, "The unary + operator".
+            Dialect::Sqlite => " AND +\"SURVEY_ID\" IN ",
+            Dialect::Hana => " AND \"SURVEY_ID\" IN ",
+        });
         list(&mut statement, surveys);
         statement
             .push(" LIMIT ")

@@ -1,14 +1,16 @@
 //! JSON as it was sent: borrowed, members in their order, numbers as their own texts.
 //!
 //! `serde_json::Value` would sort members and read numbers through `f64`; both lose what a definition or an answer says.
-//! A [`Node`] is a piece of text that is known to be one JSON value. Looking into it scans it again: definitions are
-//! read rarely, and documents only once.
+//! A [`Node`] is a piece of text that is known to be one JSON value. Looking into it scans it again, but does not check it
+//! again.
 
 use std::borrow::Cow;
-use std::fmt;
 
-use serde::de::{Deserializer as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
+
+mod scan;
+
+use scan::Scan;
 
 /// One JSON value, as a piece of the text it came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,16 +34,6 @@ impl<'a> Node<'a> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let raw: &RawValue = serde_json::from_str(text).ok()?;
         Some(Self(raw.get()))
-    }
-
-    /// The whole of `bytes` as one JSON object, looked through while it is read; `None` if it isn't one.
-    pub(crate) fn parse_object(bytes: &'a [u8], visit: impl FnMut(&'a str, Self)) -> Option<Self> {
-        let text = std::str::from_utf8(bytes).ok()?;
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let mut deserializer = serde_json::Deserializer::from_str(text);
-        deserializer.deserialize_map(EachMember(visit)).ok()?;
-        deserializer.end().ok()?;
-        Some(Self(text.trim_matches([' ', '\t', '\r', '\n'])))
     }
 
     /// A piece of text that was read as JSON before.
@@ -77,19 +69,22 @@ impl<'a> Node<'a> {
     }
 
     /// Calls `visit` with the raw key (in quotes) and value of each member; does nothing for other values.
-    pub(crate) fn each_member(self, visit: impl FnMut(&'a str, Self)) {
+    pub(crate) fn each_member(self, mut visit: impl FnMut(&'a str, Self)) {
         if self.shape() == Shape::Object {
-            // The text was read as JSON before, so this can't fail.
-            let _read =
-                serde_json::Deserializer::from_str(self.0).deserialize_map(EachMember(visit));
+            let mut scan = Scan::inside(self);
+            while let Some((key, value)) = scan.member() {
+                visit(key, value);
+            }
         }
     }
 
     /// Calls `visit` with each element of an array; does nothing for other values.
-    pub(crate) fn each_element(self, visit: impl FnMut(Self)) {
+    pub(crate) fn each_element(self, mut visit: impl FnMut(Self)) {
         if self.shape() == Shape::Array {
-            let _read =
-                serde_json::Deserializer::from_str(self.0).deserialize_seq(EachElement(visit));
+            let mut scan = Scan::inside(self);
+            while let Some(element) = scan.element() {
+                visit(element);
+            }
         }
     }
 
@@ -145,40 +140,6 @@ pub(crate) fn decode(raw: &str) -> Option<Cow<'_, str>> {
         serde_json::from_str(raw).ok().map(Cow::Owned)
     } else {
         Some(Cow::Borrowed(inner))
-    }
-}
-
-struct EachMember<F>(F);
-
-impl<'de, F: FnMut(&'de str, Node<'de>)> Visitor<'de> for EachMember<F> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
-        while let Some((key, value)) = map.next_entry::<&RawValue, &RawValue>()? {
-            (self.0)(key.get(), Node(value.get()));
-        }
-        Ok(())
-    }
-}
-
-struct EachElement<F>(F);
-
-impl<'de, F: FnMut(Node<'de>)> Visitor<'de> for EachElement<F> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut elements: A) -> Result<(), A::Error> {
-        while let Some(element) = elements.next_element::<&RawValue>()? {
-            (self.0)(Node(element.get()));
-        }
-        Ok(())
     }
 }
 
