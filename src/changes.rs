@@ -105,6 +105,7 @@ impl Changes {
                 }
             };
             tokio::select! {
+                biased;
                 () = life.stopping().cancelled() => return,
                 () = pause => {}
             }
