@@ -115,6 +115,7 @@ impl Changes {
                 }
             };
             tokio::select! {
+                biased;
                 () = life.stopping().cancelled() => return,
                 () = pause => {}
             }

@@ -14,6 +14,8 @@ pub mod model;
 pub mod pipeline;
 pub mod qualtrics;
 pub mod service;
+#[cfg(feature = "sim")]
+pub mod sim;
 pub mod store;
 pub mod surveys;
 pub mod telemetry;

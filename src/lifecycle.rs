@@ -1,5 +1,5 @@
 //! Birth, life and death of the process: signals, the soft and the hard token, the tracker that owns every task, and
-//! the one reading of time.
+//! the one reading of time and of chance.
 //!
 //! Shutdown runs in this order: the soft token is cancelled (readiness turns red, the listener closes, claiming
 //! stops), what is in flight ends within [`DRAIN_DEADLINE`], then the hard token ends what is left. Cloud Foundry
@@ -14,10 +14,14 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use ingester_core::time::Timestamp;
+use tokio::task::JoinError;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
+
+#[cfg(feature = "sim")]
+pub mod simulated;
 
 /// How long work in flight may take to end after SIGTERM.
 /// Source: Cloud Foundry sends SIGKILL ten seconds after SIGTERM.
@@ -27,6 +31,10 @@ pub const DRAIN_DEADLINE: Duration = Duration::from_secs(8);
 /// set back or forth meanwhile moves no lease and no back-off, and paused time in tests governs everything.
 #[must_use]
 pub fn now() -> Timestamp {
+    #[cfg(feature = "sim")]
+    if let Some(now) = simulated::now() {
+        return now;
+    }
     static ANCHOR: OnceLock<(Timestamp, Instant)> = OnceLock::new();
     let (wall, monotonic) = ANCHOR.get_or_init(|| (wall_clock(), Instant::now()));
     let elapsed = Instant::now().saturating_duration_since(*monotonic);
@@ -70,6 +78,31 @@ fn wall_clock() -> Timestamp {
     Timestamp::now()
 }
 
+/// A random number, for whatever must differ from one to the next.
+#[must_use]
+pub fn random() -> u32 {
+    #[cfg(feature = "sim")]
+    if let Some(random) = simulated::random() {
+        return random;
+    }
+    let [a, b, c, d, ..] = uuid::Uuid::new_v4().into_bytes();
+    u32::from_le_bytes([a, b, c, d])
+}
+
+/// Computes on a thread of its own, so that nobody waits behind it who only waits for messages.
+///
+/// # Errors
+/// If the work panics.
+pub async fn compute<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, JoinError> {
+    #[cfg(feature = "sim")]
+    if simulated::is_running() {
+        return Ok(work());
+    }
+    tokio::task::spawn_blocking(work).await
+}
+
 /// The tokens and the tracker of one service. Cheap to clone; every part holds one.
 #[derive(Debug, Clone, Default)]
 pub struct Lifecycle {
@@ -77,6 +110,8 @@ pub struct Lifecycle {
     hard: CancellationToken,
     tracker: TaskTracker,
     failed: Arc<AtomicBool>,
+    #[cfg(feature = "sim")]
+    process: Option<simulated::Process>,
 }
 
 impl Lifecycle {
@@ -93,14 +128,19 @@ impl Lifecycle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
+        let future = future.instrument(tracing::debug_span!("task", task = name));
+        #[cfg(feature = "sim")]
+        let future = simulated::polled(self.process.clone(), future);
         #[expect(
             clippy::disallowed_methods,
             reason = "this is the tracker that the rule points to"
         )]
-        tokio::spawn(
-            self.tracker
-                .track_future(future.instrument(tracing::debug_span!("task", task = name))),
-        )
+        let task = tokio::spawn(self.tracker.track_future(future));
+        #[cfg(feature = "sim")]
+        if let Some(process) = &self.process {
+            process.owns(task.abort_handle());
+        }
+        task
     }
 
     /// Does work in the caller's own task, which saves one of its own. Should the caller be dropped, it goes on in one.

@@ -6,6 +6,7 @@ use ingester_core::id::{ResponseId, SurveyId};
 use ingester_core::inbox::{Change, Event, Lease, Outcome, whole_milliseconds};
 use ingester_core::sql;
 use ingester_core::time::Timestamp;
+use jiff::SignedDuration;
 
 use super::reading::Digest;
 use crate::changes::Changes;
@@ -191,12 +192,16 @@ impl Loader {
     }
 }
 
-/// Whether a document ends an event: it shows the completion that the event tells of, because it was recorded or asked
-/// for no earlier. A dead event is only ended by something better than another refusal.
+/// How wrong our clock may be. Only when a document was asked for is dated by it; all other dates are Qualtrics' own.
+const CLOCK_ERROR_MAX: SignedDuration = SignedDuration::from_hours(1);
+
+/// Whether a document ends an event: it shows the completion that the event tells of, because it was recorded no
+/// earlier, or asked for so much later that no wrong clock explains it. A dead event is only ended by something better
+/// than another refusal.
 fn settles(row: &Digest, open: &OpenEvent) -> bool {
     let completed_at = open.event.completed_at;
-    let is_new_enough =
-        row.recorded_at.is_some_and(|at| at >= completed_at) || row.asked_at >= completed_at;
+    let is_new_enough = row.recorded_at.is_some_and(|at| at >= completed_at)
+        || row.asked_at.duration_since(completed_at) >= CLOCK_ERROR_MAX;
     match open.state {
         OpenState::Pending => is_new_enough,
         OpenState::Dead => is_new_enough && !matches!(row.outcome, Outcome::Dead(_)),
@@ -206,4 +211,39 @@ fn settles(row: &Digest, open: &OpenEvent) -> bool {
 
 fn count(length: usize) -> u64 {
     u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use ingester_core::inbox::Reason;
+
+    use super::*;
+
+    #[test]
+    fn what_was_completed_since_is_not_ended_by_an_older_document() {
+        let at = |text: &str| -> Timestamp { format!("2026-03-01T{text}Z").parse().unwrap() };
+        let open = OpenEvent {
+            event: Event {
+                survey_id: "SV_22VlHYNeldrrrk1".parse().unwrap(),
+                response_id: "R_1aBcDeFgHiJkLmN".parse().unwrap(),
+                completed_at: at("08:00:41"),
+                received_at: at("08:00:42"),
+            },
+            attempts: 0,
+            state: OpenState::Pending,
+        };
+        let document = |recorded_at, asked_at| Digest {
+            response_id: open.event.response_id.clone(),
+            recorded_at: Some(at(recorded_at)),
+            asked_at: at(asked_at),
+            outcome: Outcome::Skip(Reason::new("preview", "")),
+        };
+
+        // The completion itself, however long ago it was asked for.
+        assert!(settles(&document("08:00:41", "07:58:00"), &open));
+        // The completion before it, in an export that began two seconds after it: our clock is ten minutes ahead.
+        assert!(!settles(&document("08:00:05", "08:08:43"), &open));
+        // `CompletedDate` is not `recordedDate`; after an hour no clock explains it.
+        assert!(settles(&document("08:00:05", "09:00:41"), &open));
+    }
 }

@@ -9,7 +9,7 @@ use ingester_core::mapping::ResponseDocument;
 use ingester_core::time::Timestamp;
 use tokio::sync::mpsc;
 
-use crate::lifecycle::Lifecycle;
+use crate::lifecycle::{self, Lifecycle};
 use crate::qualtrics::{Export, QualtricsError};
 use crate::surveys::{CompiledSurvey, SurveyError, Surveys};
 
@@ -188,7 +188,7 @@ async fn on_thread(
         (documents, batch)
     };
     // A panic of the digest is a bug, and ends the job as a shutdown does.
-    tokio::task::spawn_blocking(work)
+    lifecycle::compute(work)
         .await
         .map_err(|_| QualtricsError::Stopping.into())
 }

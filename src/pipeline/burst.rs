@@ -90,6 +90,7 @@ async fn run(parts: Arc<Parts>, backlog: Vec<Backlog>) -> Duration {
         .filter(|survey| survey.events >= WORTH_AN_EXPORT)
     {
         let read = tokio::select! {
+            biased;
             read = read(&parts, &survey) => read,
             () = parts.life.stopping().cancelled() => return pause,
         };

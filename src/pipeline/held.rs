@@ -1,6 +1,6 @@
 //! The leases that this process holds: renewed while work goes on, and worked on no longer once they are lost.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ const RENEW_EVERY: Duration = Duration::from_millis(3_000);
 
 /// The fences under which work goes on. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Held(Arc<Mutex<HashMap<Fence, CancellationToken>>>);
+pub(super) struct Held(Arc<Mutex<BTreeMap<Fence, CancellationToken>>>);
 
 /// One lease being worked on; dropping it ends its renewal.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ impl Held {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Fence, CancellationToken>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<Fence, CancellationToken>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -71,9 +71,10 @@ pub(super) async fn renew(held: Held, store: Store, life: Lifecycle) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            _ = ticks.tick() => {}
+            biased;
             () = life.aborting().cancelled() => return,
             () = life.stopping().cancelled(), if held.fences().is_empty() => return,
+            _ = ticks.tick() => {}
         }
         let fences = held.fences();
         if fences.is_empty() {

@@ -20,6 +20,7 @@ pub(super) async fn run(pipeline: Pipeline) {
     let mut bursts = Bursts::default();
     loop {
         tokio::select! {
+            biased;
             () = stopping.cancelled() => return,
             _ = ticks.tick() => if pipeline.signals.waiting.load(Ordering::Acquire) {
                 bursts.look(&pipeline).await;

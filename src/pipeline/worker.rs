@@ -21,6 +21,7 @@ pub(super) async fn run(pipeline: &Pipeline, lease: Lease) {
     lifecycle::crash_point("leased");
     let holding = pipeline.held.hold(&lease);
     let digested = tokio::select! {
+        biased;
         digested = work(pipeline, &lease) => digested,
         () = holding.lost() => {
             pipeline.parts.metrics.event(EventOutcome::LeaseLost);
@@ -77,8 +78,7 @@ impl Failure {
 
 /// A number from 0 to 1 that differs from worker to worker.
 fn jitter() -> f64 {
-    let [a, b, c, d, ..] = uuid::Uuid::new_v4().into_bytes();
-    f64::from(u32::from_le_bytes([a, b, c, d])) / f64::from(u32::MAX)
+    f64::from(lifecycle::random()) / f64::from(u32::MAX)
 }
 
 async fn work(pipeline: &Pipeline, lease: &Lease) -> Digested {
@@ -152,6 +152,7 @@ async fn settle(pipeline: &Pipeline, lease: &Lease, mut digested: Digested, hold
             Err(error) => {
                 tracing::debug!(%error, "an outcome could not be written yet");
                 tokio::select! {
+                    biased;
                     () = tokio::time::sleep(FINISH_AGAIN_AFTER) => {}
                     () = holding.lost() => {
                         parts.metrics.event(EventOutcome::LeaseLost);

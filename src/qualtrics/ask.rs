@@ -1,5 +1,5 @@
 //! What is asked of Qualtrics: one message per call of its API. Whoever drains the channel of [`Ask`]s answers them;
-//! in the service that is the dispatcher with its HTTP client, in a simulation anything else.
+//! in the service that is the dispatcher with its HTTP client.
 
 use std::fmt;
 use std::time::Duration;

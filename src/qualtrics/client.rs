@@ -30,6 +30,9 @@ pub(super) struct Client {
     credential: Credential,
     metrics: Metrics,
     notice_logged: AtomicBool,
+    /// Answers in the network's stead.
+    #[cfg(feature = "sim")]
+    peer: Option<super::simulated::Peer>,
 }
 
 #[derive(Debug)]
@@ -89,6 +92,29 @@ impl Client {
             credential,
             metrics,
             notice_logged: AtomicBool::new(false),
+            #[cfg(feature = "sim")]
+            peer: None,
+        })
+    }
+
+    /// A client without a network.
+    #[cfg(feature = "sim")]
+    pub(super) fn simulated(
+        settings: &config::Qualtrics,
+        metrics: Metrics,
+        peer: super::simulated::Peer,
+    ) -> Result<Self, QualtricsError> {
+        // One for all worlds: setting it up reads the system's certificates.
+        static HTTP: std::sync::OnceLock<Result<reqwest::Client, QualtricsError>> =
+            std::sync::OnceLock::new();
+        let base = http::base(settings)?;
+        Ok(Self {
+            http: HTTP.get_or_init(|| http::client(&base)).clone()?,
+            base,
+            credential: Credential::Token(HeaderValue::from_static("simulated")),
+            metrics,
+            notice_logged: AtomicBool::new(false),
+            peer: Some(peer),
         })
     }
 
@@ -109,7 +135,7 @@ impl Client {
         };
 
         let sent_at = Instant::now();
-        let exchange = self.exchange(endpoint, request, lifecycle::now());
+        let exchange = self.exchange(call, request, lifecycle::now());
         let outcome = tokio::time::timeout(endpoint.deadline(), exchange)
             .await
             .unwrap_or_else(|_| Outcome::timeout(endpoint));
@@ -147,12 +173,12 @@ impl Client {
         }
     }
 
-    async fn exchange(
-        &self,
-        endpoint: Endpoint,
-        request: RequestBuilder,
-        asked_at: Timestamp,
-    ) -> Outcome {
+    async fn exchange(&self, call: &Call, request: RequestBuilder, asked_at: Timestamp) -> Outcome {
+        let endpoint = call.endpoint();
+        #[cfg(feature = "sim")]
+        if let Some(peer) = &self.peer {
+            return peer.exchange(call, asked_at, self.credential.kind()).await;
+        }
         let response = match request.send().await {
             Ok(response) => response,
             Err(error) => return Outcome::unanswered(endpoint, error),

@@ -32,6 +32,8 @@ mod queue;
 mod requests;
 mod responses;
 mod said;
+#[cfg(feature = "sim")]
+pub mod simulated;
 mod subscriptions;
 mod surveys;
 #[cfg(test)]
@@ -88,9 +90,19 @@ impl Qualtrics {
         life: &Lifecycle,
     ) -> Result<Self, QualtricsError> {
         let client = client::Client::new(settings, metrics.clone(), life)?;
+        let requests_per_minute = settings.requests_per_minute.get();
+        Ok(Self::dispatched(client, requests_per_minute, metrics, life))
+    }
+
+    /// Starts the dispatcher of a client.
+    fn dispatched(
+        client: client::Client,
+        requests_per_minute: u32,
+        metrics: Metrics,
+        life: &Lifecycle,
+    ) -> Self {
         let (asks, drained) = mpsc::channel(4 * PLACES);
         let qualtrics = Self::from_channel(asks);
-        let requests_per_minute = settings.requests_per_minute.get();
         let dispatcher = dispatch::Dispatcher {
             client: Arc::new(client),
             asks: drained,
@@ -103,10 +115,10 @@ impl Qualtrics {
             life: life.clone(),
         };
         life.spawn_part("qualtrics", dispatcher.run());
-        Ok(qualtrics)
+        qualtrics
     }
 
-    /// A handle whose asks somebody else answers, without limits and without a network: the simulator.
+    /// A handle whose asks somebody else answers, without limits and without a network.
     #[must_use]
     pub fn from_channel(asks: mpsc::Sender<Ask>) -> Self {
         Self {

@@ -12,6 +12,8 @@ pub mod error;
 mod hana;
 mod limits;
 mod run;
+#[cfg(feature = "sim")]
+pub mod simulated;
 pub mod sqlite;
 mod stream;
 mod write;
@@ -31,7 +33,7 @@ pub use bulk::{Backlog, KeptDocument, OpenEvent, OpenState};
 pub use error::StoreError;
 pub use run::RunRow;
 pub use stream::{Cells, RowStream};
-use write::Write;
+pub(crate) use write::Write;
 pub use write::{Erased, LoadReport, Loaded};
 
 /// Room for a burst; when it is full, the database does not keep up and callers hear so.
@@ -87,6 +89,8 @@ impl Writes {
 enum Reads {
     Sqlite(Arc<sqlite::readers::Readers>),
     Hana(Arc<hana::Readers>),
+    #[cfg(feature = "sim")]
+    Simulated(mpsc::Sender<simulated::Read>),
 }
 
 /// Whether events can be stored, as the writer last saw it.
@@ -384,6 +388,8 @@ impl Store {
         match &self.reads {
             Reads::Sqlite(readers) => readers.select(reader, selects).await,
             Reads::Hana(readers) => readers.select(reader, selects).await,
+            #[cfg(feature = "sim")]
+            Reads::Simulated(reads) => simulated::select(reads, selects).await,
         }
     }
 

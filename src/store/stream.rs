@@ -94,6 +94,12 @@ impl RowSender {
         Handle::current().block_on(self.send(rows, patience))
     }
 
+    /// Hands over all the rows of a read at once.
+    #[cfg(feature = "sim")]
+    pub(super) fn send_now(&self, rows: Vec<Cells>) {
+        drop(self.chunks.try_send(rows));
+    }
+
     /// The same from a task.
     pub(super) async fn send(&self, rows: Vec<Cells>, patience: Duration) -> Sent {
         match tokio::time::timeout(patience, self.chunks.send(rows)).await {

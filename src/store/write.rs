@@ -11,10 +11,10 @@ use tokio::sync::oneshot;
 use super::error::StoreError;
 use super::{LeaseWish, Remember};
 
-pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
 #[derive(Debug)]
-pub(super) enum Write {
+pub(crate) enum Write {
     Accept {
         event: Event,
         lease: LeaseWish,

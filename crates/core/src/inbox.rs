@@ -79,7 +79,7 @@ pub fn whole_milliseconds(instant: Timestamp) -> Timestamp {
 }
 
 /// One process, for as long as it lives.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Owner(Arc<str>);
 
 impl Owner {
@@ -107,7 +107,7 @@ pub struct Lease {
 
 /// What must still stand in the inbox when work under a lease is finished. The completion date is part of it: a
 /// respondent who finishes again meanwhile must not be marked done with the older answers.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fence {
     /// The survey.
     pub survey_id: SurveyId,

@@ -16,14 +16,14 @@ use crate::store::error::StoreError;
 use crate::store::write::{Erased, LoadReport, Write};
 
 /// What every write is applied with.
-pub(super) struct Context {
-    pub(super) owner: Owner,
+pub(in crate::store) struct Context {
+    pub(in crate::store) owner: Owner,
     pub(super) salt: String,
-    pub(super) now: Timestamp,
+    pub(in crate::store) now: Timestamp,
 }
 
 /// What a write came to, once the transaction commits.
-pub(super) enum Answer {
+pub(in crate::store) enum Answer {
     Accepted(Option<Accepted>),
     Claimed(Vec<(Event, u32)>),
     Lost(Vec<Fence>),
@@ -36,10 +36,10 @@ pub(super) enum Answer {
 }
 
 /// An event that is new or begins anew.
-pub(super) struct Accepted {
+pub(in crate::store) struct Accepted {
     /// The completion that now stands in the inbox.
     pub(super) completed_at: Timestamp,
-    pub(super) leased: bool,
+    pub(in crate::store) leased: bool,
 }
 
 pub(super) fn apply(
@@ -119,7 +119,7 @@ pub(super) fn execute(connection: &Connection, statement: &Statement) -> Result<
 }
 
 /// Runs one statement; answers its rows as cells of the given types.
-pub(super) fn query(
+pub(in crate::store) fn query(
     connection: &Connection,
     statement: &Statement,
     kinds: &[ColumnType],

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::error::StoreError;
 
-mod apply;
+pub(super) mod apply;
 mod bulk;
 mod functions;
 pub(super) mod readers;

@@ -20,7 +20,7 @@ use crate::store::{Health, Role, batch};
 use crate::telemetry::metrics::Metrics;
 
 /// Writes committed together at most: enough to share a sync, few enough to bound what waits behind it.
-const BATCH_MAX: usize = 512;
+pub(in crate::store) const BATCH_MAX: usize = 512;
 
 /// What the writer starts with.
 pub(in crate::store) struct Setup {
@@ -173,38 +173,8 @@ impl Writer {
         connection.pragma_update(None, "synchronous", "FULL")?;
         // After a failed sync the log may have a hole that only power loss would show: begin a new one.
         checkpoint(&connection)?;
-        let now = lifecycle::now();
-        let salt = uuid::Uuid::new_v4().simple().to_string();
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        for statement in ddl::OWN_TABLES
-            .iter()
-            .flat_map(|table| table.create(Dialect::Sqlite))
-        {
-            transaction.execute_batch(&statement)?;
-        }
-        apply::execute(
-            &transaction,
-            &runs::put_once("format", "", &ddl::FORMAT_VERSION.to_string()),
-        )?;
-        apply::execute(&transaction, &runs::put_once("salt", "", &salt))?;
-        if self.take_over {
-            apply::execute(&transaction, &inbox::take_over(now))?;
-        }
-        let salt = state(&transaction, &runs::list("salt"))?;
-        let format = state(&transaction, &runs::list("format"))?;
-        if format.parse() != Ok(ddl::FORMAT_VERSION) {
-            return Err(StoreError::unavailable(format!(
-                "its tables have format {format}, this version knows {}: use the release that wrote them",
-                ddl::FORMAT_VERSION
-            )));
-        }
-        transaction.commit()?;
+        let context = prepare(&mut connection, &self.owner, self.take_over)?;
         self.take_over = false;
-        let context = Context {
-            owner: self.owner.clone(),
-            salt,
-            now,
-        };
         self.connection = Some((connection, context));
         Ok(())
     }
@@ -227,6 +197,46 @@ fn is_of_inbox(write: &Write) -> bool {
     matches!(write, Write::Accept { .. } | Write::Claim { .. })
 }
 
+/// Makes our own tables where they are missing, frees what a former process left leased if `take_over`, and answers
+/// what writes are applied with.
+pub(in crate::store) fn prepare(
+    connection: &mut Connection,
+    owner: &Owner,
+    take_over: bool,
+) -> Result<Context, StoreError> {
+    let now = lifecycle::now();
+    let salt = uuid::Uuid::new_v4().simple().to_string();
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for statement in ddl::OWN_TABLES
+        .iter()
+        .flat_map(|table| table.create(Dialect::Sqlite))
+    {
+        transaction.execute_batch(&statement)?;
+    }
+    apply::execute(
+        &transaction,
+        &runs::put_once("format", "", &ddl::FORMAT_VERSION.to_string()),
+    )?;
+    apply::execute(&transaction, &runs::put_once("salt", "", &salt))?;
+    if take_over {
+        apply::execute(&transaction, &inbox::take_over(now))?;
+    }
+    let salt = state(&transaction, &runs::list("salt"))?;
+    let format = state(&transaction, &runs::list("format"))?;
+    if format.parse() != Ok(ddl::FORMAT_VERSION) {
+        return Err(StoreError::unavailable(format!(
+            "its tables have format {format}, this version knows {}: use the release that wrote them",
+            ddl::FORMAT_VERSION
+        )));
+    }
+    transaction.commit()?;
+    Ok(Context {
+        owner: owner.clone(),
+        salt,
+        now,
+    })
+}
+
 fn state(connection: &Connection, statement: &Statement) -> Result<String, StoreError> {
     let mut prepared = connection.prepare(statement.text())?;
     let binds = rusqlite::params_from_iter(statement.binds().iter().map(super::value::Bind));
@@ -240,7 +250,8 @@ fn checkpoint(connection: &Connection) -> Result<bool, StoreError> {
     Ok(busy == 0)
 }
 
-fn transaction(
+/// Applies writes and commits them as one transaction, or does nothing.
+pub(in crate::store) fn transaction(
     connection: &mut Connection,
     context: &Context,
     writes: &[Write],
@@ -258,7 +269,7 @@ fn transaction(
 }
 
 /// Hands an answer to whoever asked; nobody may be there any more, and the write stands all the same.
-fn reply(write: Write, answer: Result<Answer, StoreError>, owner: &Owner) {
+pub(in crate::store) fn reply(write: Write, answer: Result<Answer, StoreError>, owner: &Owner) {
     macro_rules! answer_with {
         ($reply:expr, $pattern:pat => $value:expr) => {
             drop($reply.send(answer.and_then(|answer| match answer {
