@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
 use http::{HeaderMap, StatusCode, header};
 use ingester_core::callback::{Callback, Form, Proof, Signing, TokenAccepted, Verdict};
 use ingester_core::inbox::Event;
@@ -166,5 +166,6 @@ fn refuse(app: &App, error: ApiError) -> Response {
 }
 
 fn status(status: &'static str) -> Response {
-    Json(serde_json::json!({ "status": status })).into_response()
+    let body = format!(r#"{{"status":"{status}"}}"#);
+    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }

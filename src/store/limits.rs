@@ -15,8 +15,8 @@ pub(super) struct Limits {
     pub(super) stall: Duration,
     /// How long it may hold its connection, whoever is slow.
     pub(super) whole: Duration,
-    /// What an embedded reader's connection keeps in memory. Viewers count and scan: that the key's index of 100,000
-    /// rows fits makes `/$count` twenty times as fast.
+    /// What an embedded reader's connection keeps in memory, and as much again while it sorts. Viewers count and scan:
+    /// that the key's index of 100,000 rows fits makes `/$count` several times as fast.
     pub(super) cache_kib: i64,
 }
 
@@ -36,7 +36,7 @@ impl Reader {
                 work: seconds(15),
                 stall: seconds(10),
                 whole: seconds(300),
-                cache_kib: 4096,
+                cache_kib: 3072,
             },
         }
     }
