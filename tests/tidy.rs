@@ -166,7 +166,7 @@ fn the_test_server_is_never_part_of_the_product() {
         .split("\n[")
         .next()
         .unwrap();
-    assert!(!dependencies.contains("hana_testserver"));
+    assert!(!dependencies.contains("hana-testserver"));
 }
 
 #[test]

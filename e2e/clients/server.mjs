@@ -13,7 +13,7 @@ export function binary() {
   if (process.env.HANA_TESTSERVER) {
     return process.env.HANA_TESTSERVER;
   }
-  const args = ['build', '--quiet', '-p', 'hana_testserver', '--bin', 'hana-testserver'];
+  const args = ['build', '--quiet', '-p', 'hana-testserver', '--bin', 'hana-testserver'];
   execFileSync('cargo', args, { cwd: workspace, stdio: 'inherit' });
   return join(process.env.CARGO_TARGET_DIR ?? join(workspace, 'target'), 'debug', 'hana-testserver');
 }
