@@ -441,6 +441,28 @@ async fn loading_writes_only_what_differs(store: TestStore) {
     assert_eq!(store.answer("R_1").await.as_deref(), Some("x"));
 }
 
+async fn a_loaded_row_that_does_not_fit_spoils_no_other(store: TestStore) {
+    store.store.create_table(&table()).await.unwrap();
+    let survey = SURVEY.parse().unwrap();
+    let rows = (0..20).map(|n| {
+        let response = format!("R_{n}");
+        let answer = (n != 7).then_some("fine");
+        Loaded {
+            outcome: Outcome::Row(Arc::new(mapped(&response, answer, EARLY, EARLY))),
+            response_id: response.parse().unwrap(),
+            settles: None,
+        }
+    });
+
+    let report = store.store.load(&survey, rows.collect()).await.unwrap();
+
+    assert_eq!((report.written, report.changes.len()), (19, 19));
+    assert_eq!(report.refused.len(), 1);
+    assert_eq!(report.refused[0].0.as_ref(), "R_7");
+    assert_eq!(store.answer("R_7").await, None);
+    assert_eq!(store.answer("R_19").await.as_deref(), Some("fine"));
+}
+
 async fn leases_are_renewed_and_lost_ones_are_named(store: TestStore) {
     let mine = lease(&store, event("R_1", EARLY)).await;
     let lost = lease(&store, event("R_2", EARLY)).await;
@@ -563,6 +585,7 @@ on_every_store! {
     a_missing_table_is_said_and_nothing_is_half_written
     what_was_erased_is_not_brought_back
     loading_writes_only_what_differs
+    a_loaded_row_that_does_not_fit_spoils_no_other
     leases_are_renewed_and_lost_ones_are_named
     timestamps_and_numbers_come_back_as_they_went_in
 }
