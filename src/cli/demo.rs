@@ -12,6 +12,7 @@ use super::error::CliError;
 use crate::config::{Config, Sources};
 use crate::lifecycle::Lifecycle;
 use crate::service::Service;
+use crate::telemetry::log;
 
 mod show;
 
@@ -142,7 +143,7 @@ impl Demo {
         // What goes right is on the screen; the log is for what does not.
         environment
             .entry("RUST_LOG".to_owned())
-            .or_insert_with(|| "warn".to_owned());
+            .or_insert_with(|| log::OF_COMMANDS.to_owned());
         if !environment.contains_key("INGESTER_DATABASE_URL") {
             let path = folder.join("feedback.db");
             environment.insert(

@@ -18,8 +18,8 @@ use crate::qualtrics::Qualtrics;
 use crate::service::{self, ServiceError};
 use crate::store::{ExistingColumn, Role, Store};
 use crate::surveys;
-use crate::telemetry::audit;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::{audit, log};
 
 /// How long a command waits for a database that somebody else holds.
 const BUSY_PATIENCE: Duration = Duration::from_secs(5);
@@ -35,7 +35,7 @@ pub(super) fn quiet(sources: &Sources) -> Result<Config, CliError> {
     let mut config = Config::load(sources)?;
     config
         .log_filter
-        .get_or_insert_with(|| format!("warn,{}=info", audit::TARGET));
+        .get_or_insert_with(|| format!("{},{}=info", log::OF_COMMANDS, audit::TARGET));
     start_logging(&config, None);
     Ok(config)
 }

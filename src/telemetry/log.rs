@@ -20,6 +20,8 @@ pub enum LogFormat {
 /// What is logged unless `RUST_LOG` says otherwise. The HANA driver warns, with every connection, of each option of the
 /// server that it does not know.
 const DEFAULT: &str = "info,hdbconnect_impl=error";
+/// The same for commands, whose findings are on the screen: the log is for what goes wrong.
+pub const OF_COMMANDS: &str = "warn,hdbconnect_impl=error";
 
 /// Installs the global subscriber, with a collector of spans where there is one. A second call changes nothing, so tests
 /// may call it too.
