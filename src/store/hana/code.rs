@@ -130,7 +130,12 @@ impl From<HdbError> for Failure {
                 }
                 Self::Rows(rows)
             }
-            other => Self::Broken(StoreError::unavailable(with_causes(&other))),
+            // This may be the first, and then the only one, to say that the database is away.
+            other => {
+                let cause = with_causes(&other);
+                let mend = mend(&cause);
+                Self::Broken(StoreError::unavailable(format!("{cause}; {mend}")))
+            }
         }
     }
 }
