@@ -1,6 +1,6 @@
-//! The short form that the gate runs: the two ratios that a careless change spoils first, each the best of three, so
-//! that what else the machine does meanwhile spoils none. The bounds leave room for a build without link-time
-//! optimisation.
+//! The short form, to be run before and after a change: the two ratios that a careless change spoils first, each the best
+//! of three, so that what else the machine does meanwhile spoils none. The bounds leave room for a build without
+//! link-time optimisation.
 
 use std::time::Duration;
 
