@@ -55,8 +55,8 @@ impl Sandbox {
         for (survey, responses) in &documents {
             for file in folders(responses) {
                 // Some fixtures are no responses, on purpose; the sandbox has none of those.
-                if let Ok(document) = std::fs::read(file) {
-                    drop(handle.insert(survey, &document));
+                if let Ok(recorded) = std::fs::read(file) {
+                    drop(handle.insert(survey, document(&recorded)));
                 }
             }
         }
@@ -85,4 +85,16 @@ fn folders(folder: &Path) -> Vec<PathBuf> {
     let mut paths: Vec<_> = entries.map(|entry| entry.path()).collect();
     paths.sort();
     paths
+}
+
+/// What was recorded, without the envelope that the API puts around a document.
+fn document(recorded: &[u8]) -> &[u8] {
+    #[derive(serde::Deserialize)]
+    struct Envelope<'a> {
+        #[serde(borrow)]
+        result: Option<&'a serde_json::value::RawValue>,
+    }
+    let envelope: Option<Envelope<'_>> = serde_json::from_slice(recorded).ok();
+    let result = envelope.and_then(|envelope| envelope.result);
+    result.map_or(recorded, |result| result.get().as_bytes())
 }
