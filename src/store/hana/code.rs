@@ -294,7 +294,8 @@ const MENDS: [(&str, &str); 6] = [
     ),
     (
         "Initialization without TLS",
-        "the instance may be stopped, or what answers there wants TLS: write hdbsqls://",
+        "the instance may be stopped, its list of allowed addresses may lack this one, host, port or certificate may be \
+         wrong, or it wants TLS: write hdbsqls://",
     ),
 ];
 
