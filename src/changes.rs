@@ -84,7 +84,8 @@ impl Changes {
             let told = visible_after(store, settled(store, newest).await?).await?;
             let mut followed = self.followed();
             if is_first || followed.position.is_none() {
-                followed.told.extend(told);
+                // But what was committed since the position was read is, and comes.
+                followed.told.extend(told.range(..=newest));
                 followed.position = Some(newest);
             }
         }
