@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::read;
+use super::{read, sources};
 
 fn yaml<T: DeserializeOwned>(path: &str) -> T {
     serde_saphyr::from_str(&read(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
@@ -224,6 +224,79 @@ fn the_security_descriptor_has_the_scopes_that_are_asked_for() {
     assert!(!descriptor.to_string().contains("x509"));
     // An instance that does not exist yet would be an error at creation.
     assert!(!descriptor.to_string().contains("$XSSERVICENAME"));
+}
+
+/// There is no published schema of `xs-security.json`; these are the rules that SAP documents.
+/// Source: SAP BTP, "Application Security Descriptor Configuration Syntax".
+#[test]
+fn the_security_descriptor_keeps_the_documented_rules() {
+    let descriptor: Value = serde_json::from_str(&read("xs-security.json")).unwrap();
+    let known = [
+        "xsappname",
+        "tenant-mode",
+        "description",
+        "scopes",
+        "attributes",
+        "role-templates",
+        "oauth2-configuration",
+    ];
+    let keys = descriptor.as_object().unwrap().keys();
+    assert_eq!(
+        keys.collect::<BTreeSet<_>>(),
+        known.map(str::to_owned).iter().collect()
+    );
+    let is = |text: &Value, allowed: &str, longest: usize| {
+        let text = text.as_str().unwrap();
+        let fits = |c: char| c.is_ascii_alphanumeric() || allowed.contains(c);
+        (1..=longest).contains(&text.len()) && text.chars().all(fits)
+    };
+    assert!(is(&descriptor["xsappname"], "-_/\\", 100));
+    for scope in descriptor["scopes"].as_array().unwrap() {
+        let name = scope["name"].as_str().unwrap();
+        let name = json!(name.strip_prefix("$XSAPPNAME.").unwrap());
+        assert!(is(&name, "-_/\\:.", 100), "{scope}");
+    }
+    let attributes = descriptor["attributes"].as_array().unwrap();
+    for attribute in attributes {
+        let kind = attribute["valueType"].as_str().unwrap();
+        let fits = is(&attribute["name"], "_", 64) && ["string", "int", "date"].contains(&kind);
+        // A template whose attribute wants a value gets no default role.
+        assert!(fits && attribute["valueRequired"] == false, "{attribute}");
+    }
+    for template in descriptor["role-templates"].as_array().unwrap() {
+        assert!(is(&template["name"], ".-_", 64), "{template}");
+        assert!(template["default-role-name"].is_string(), "{template}");
+    }
+    let oauth = &descriptor["oauth2-configuration"];
+    assert!((60..=86_400).contains(&oauth["token-validity"].as_u64().unwrap()));
+    assert_eq!(oauth["credential-types"], json!(["binding-secret"]));
+}
+
+/// Every route but OData's, the pages' own files and a redirect.
+#[test]
+fn every_route_is_in_the_document_of_routes() {
+    let openapi: Value = serde_json::from_str(&read("src/http/openapi.json")).unwrap();
+    let described: BTreeSet<&str> = openapi["paths"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    let mut routes = 0;
+    for (path, source) in sources() {
+        for route in source.split(".route(\"").skip(1) {
+            let route = route.split('"').next().unwrap();
+            let is_file = route.starts_with("/live/")
+                || route.starts_with("/cards/") && route.contains('.')
+                || matches!(route, "/cards" | "/cards/{name}/{*path}");
+            if !is_file && !route.starts_with("/odata/") {
+                assert!(described.contains(route), "{}: {route}", path.display());
+                routes += 1;
+            }
+        }
+    }
+    // What a card consists of is one route to the service.
+    assert_eq!(routes + 1, described.len());
 }
 
 /// The metrics of this process, with the endings that a query may add.
