@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use clap::Parser as _;
 use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser as _};
 use ingester_core::sql::{Dialect, ddl};
 use qualtrics_ingester::cli::Cli;
 use qualtrics_ingester::config::{Config, Sources};
 
-use super::{code, read, root, sources, tables};
+use super::{code, difference, read, root, sources, tables};
 
 /// Every document for readers, with its path from the root.
 fn documents() -> Vec<(String, String)> {
@@ -201,6 +201,75 @@ fn commands_named_in_passing_exist() {
         }
     }
     assert!(tried >= 40, "only {tried} commands were found");
+}
+
+/// Commands that do something, as against those that only group others.
+fn leaves(command: &clap::Command, before: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for command in command.get_subcommands() {
+        let name = format!("{before}{}", command.get_name());
+        if command.has_subcommands() {
+            found.extend(leaves(command, &format!("{name} ")));
+        } else {
+            found.push(name);
+        }
+    }
+    found
+}
+
+#[test]
+fn each_command_has_its_line_as_a_task_or_belongs_to_a_machine_of_ones_own() {
+    let text = read("docs/deploy.md");
+    let section = text.split_once("\n## Commands as tasks\n").unwrap().1;
+    let section = section.split("\n## ").next().unwrap();
+    let at_home: BTreeSet<&str> =
+        code(section.lines().rfind(|line| !line.is_empty()).unwrap()).collect();
+    let tasks: Vec<String> = tables(&text, "## Commands as tasks")
+        .iter()
+        .flat_map(|cells| calls(&cells[1].replace('`', "")))
+        .map(|call| call.join(" "))
+        .collect();
+    for name in leaves(&Cli::command(), "") {
+        let has_line = tasks
+            .iter()
+            .any(|task| *task == name || task.starts_with(&format!("{name} ")));
+        assert!(
+            has_line != at_home.contains(name.as_str()),
+            "docs/deploy.md: {name} has a line: {has_line}"
+        );
+    }
+}
+
+#[test]
+fn each_list_for_machines_has_a_schema() {
+    // What prints a file, a page or a statement, runs until it is ended, or says only how many it changed.
+    const NO_LIST: [&str; 11] = [
+        "serve",
+        "sandbox",
+        "init",
+        "schema grants",
+        "schema cds",
+        "inbox retry",
+        "inbox drop",
+        "subscription delete",
+        "cards show",
+        "completions",
+        "man",
+    ];
+    let schema: serde_json::Value = serde_json::from_str(&read("output.schema.json")).unwrap();
+    let described: BTreeSet<String> = schema["$defs"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .cloned()
+        .collect();
+    let mut lists: BTreeSet<String> = leaves(&Cli::command(), "").into_iter().collect();
+    lists.retain(|name| !NO_LIST.contains(&name.as_str()));
+    let differences = difference(
+        ("the command line", &lists),
+        ("output.schema.json", &described),
+    );
+    assert!(differences.is_empty(), "{differences}");
 }
 
 #[test]
