@@ -197,31 +197,7 @@ async fn what_is_here_goes_though_the_survey_has_no_table() {
 #[tokio::test]
 async fn nothing_that_was_erased_stands_in_a_file_or_a_log() {
     let world = World::new().await;
-    std::fs::write(world.path().join("ingester.toml"), world.toml()).unwrap();
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    drop(listener);
-    let command = |arguments: &[&str]| {
-        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_qualtrics-ingester"));
-        command
-            .args(arguments)
-            .env_clear()
-            .envs(world.environment())
-            .env("INGESTER_CONFIG", world.path().join("ingester.toml"))
-            .env("LISTEN_ADDR", &address)
-            .env("PUBLIC_URL", format!("http://{address}"))
-            .env("ENSURE_SUBSCRIPTIONS", "true")
-            .env("RECONCILE_EVERY", "off")
-            .env("RUST_LOG", "debug")
-            .kill_on_drop(true);
-        command
-    };
-    let log = std::fs::File::create(world.path().join("serve.log")).unwrap();
-    let mut serve = command(&["serve"]).stderr(log).spawn().unwrap();
-    eventually("a subscription", Duration::from_secs(20), || async {
-        !world.sandbox.subscriptions().is_empty()
-    })
-    .await;
+    let mut serve = world.spawn().await;
     let response = complete(&world, serde_json::json!({ "AccountID": MARKER }));
     let unfit = serde_json::json!({
         "responseId": "R_unfit",
@@ -241,8 +217,8 @@ async fn nothing_that_was_erased_stands_in_a_file_or_a_log() {
     .await;
     assert!(!files_with(&world, MARKER).is_empty());
 
-    let erased = command(&["erase", &response, "R_unfit", "--yes"]);
-    let erased = { erased }.output().await.unwrap();
+    let mut erase = world.command(&["erase", &response, "R_unfit", "--yes"]);
+    let erased = erase.env("RUST_LOG", "debug").output().await.unwrap();
 
     assert!(erased.status.success(), "{erased:?}");
     assert!(!format!("{erased:?}").contains(MARKER));
@@ -251,4 +227,33 @@ async fn nothing_that_was_erased_stands_in_a_file_or_a_log() {
     assert!(log.contains("event given up"), "{log}");
     serve.kill().await.unwrap();
     assert_eq!(files_with(&world, MARKER), Vec::<String>::new());
+}
+
+/// What docs/operate.md says of a backup.
+#[tokio::test]
+async fn a_copy_of_file_and_log_of_a_stopped_service_has_every_row() {
+    let world = World::new().await;
+    let mut serve = world.spawn().await;
+    for _ in 0..50 {
+        complete(&world, serde_json::json!({ "AccountID": "ACME" }));
+    }
+    let done = "SELECT * FROM QUALTRICS_INBOX WHERE STATE = 'done'";
+    eventually("the rows", Duration::from_secs(20), || async {
+        dump(&world, done).len() == 50
+    })
+    .await;
+    let pid = serve.id().unwrap().to_string();
+    let sent = std::process::Command::new("kill").arg(&pid).status();
+    assert!(sent.unwrap().success());
+    assert!(serve.wait().await.unwrap().success());
+
+    let copy = tempfile::tempdir().unwrap();
+    for name in ["feedback.db", "feedback.db-wal"] {
+        std::fs::copy(world.path().join(name), copy.path().join(name)).unwrap();
+    }
+
+    let copied = rusqlite::Connection::open(copy.path().join("feedback.db")).unwrap();
+    let rows = "SELECT COUNT(*) FROM FEEDBACK";
+    let rows = copied.query_row(rows, [], |row| row.get::<_, u32>(0));
+    assert_eq!(rows, Ok(50));
 }

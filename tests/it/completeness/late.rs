@@ -32,17 +32,9 @@ async fn a_late_column_is_filled_beside_serve_without_asking_qualtrics() {
         complete();
     }
     rows(ROWS).await;
-    let config = world.path().join("ingester.toml");
     let columns = "columns = [\"ResponseId\", \"Q1\", \"AccountID\"]\n";
-    let toml = format!("[[survey]]\nid = \"{SURVEY}\"\nname = \"Feedback\"\n{columns}");
-    std::fs::write(&config, &toml).unwrap();
-
-    let mut apply = tokio::process::Command::new(env!("CARGO_BIN_EXE_qualtrics-ingester"));
-    apply
-        .args(["schema", "apply", "--output", "json"])
-        .env_clear()
-        .envs(world.environment())
-        .env("INGESTER_CONFIG", &config);
+    let now = world.with_toml(columns);
+    let mut apply = now.command(&["schema", "apply", "--output", "json"]);
     let mut applied = std::pin::pin!(apply.output());
     let mut more = 0;
     let applied = loop {
