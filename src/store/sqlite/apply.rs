@@ -322,6 +322,16 @@ pub(super) fn write_row(
         connection,
         &rows::upsert(Dialect::Sqlite, &mapped.table, mapped.row.clone()),
     )?;
+    log_change(connection, context, survey, response, event)
+}
+
+pub(super) fn log_change(
+    connection: &Connection,
+    context: &Context,
+    survey: &SurveyId,
+    response: &ResponseId,
+    event: Option<&Event>,
+) -> Result<Change, StoreError> {
     let mut change = Change {
         position: 0,
         survey_id: survey.clone(),
@@ -330,9 +340,7 @@ pub(super) fn write_row(
         received_at: event.map(|event| event.received_at),
         committed_at: context.now,
     };
-    let position = query(connection, &changes::add(&change), &[ColumnType::BigInt])?;
-    if let Some([Cell::Integer(position)]) = position.first().map(|row| &**row) {
-        change.position = *position;
-    }
+    execute(connection, &changes::add(&change))?;
+    change.position = connection.last_insert_rowid();
     Ok(change)
 }

@@ -25,7 +25,8 @@ pub fn take_positions() -> Statement {
     Statement::new("/* changes.positions */ SELECT \"QUALTRICS_POSITIONS\".NEXTVAL FROM DUMMY")
 }
 
-/// Adds a committed row. SQLite gives the position, which is answered; HANA is told it, see [`take_positions`].
+/// Adds a committed row. SQLite gives the position, as the row id of what was inserted; HANA is told it, see
+/// [`take_positions`].
 #[must_use]
 pub fn add(change: &Change) -> Statement {
     let hana = Statement::new(
@@ -38,7 +39,7 @@ VALUES (?, ?, ?, ?, ?, ?)"#,
     let sqlite = Statement::new(
         r#"/* changes.add */
 INSERT INTO "QUALTRICS_CHANGES" ("SURVEY_ID", "RESPONSE_ID", "COMPLETED_AT", "RECEIVED_AT", "COMMITTED_AT")
-VALUES (?, ?, ?, ?, ?) RETURNING "POSITION""#,
+VALUES (?, ?, ?, ?, ?)"#,
     )
     .with(add_binds(change));
     Statement::either(sqlite, hana)
