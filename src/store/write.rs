@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ingester_core::id::{ResponseId, SurveyId};
-use ingester_core::inbox::{Acceptance, Change, Event, Fence, Finished, Lease, Outcome};
+use ingester_core::inbox::{Acceptance, Change, Event, Fence, Finished, Lease, Outcome, Reason};
 use ingester_core::row::{Cell, ColumnType, TableName};
 use ingester_core::sql::Statement;
 use tokio::sync::oneshot;
@@ -90,6 +90,46 @@ pub struct LoadReport {
     pub refused: Vec<(ResponseId, String)>,
     /// The changes, for listeners.
     pub changes: Vec<Change>,
+}
+
+/// What became of one row of an export.
+#[derive(Debug)]
+pub(crate) enum Landed {
+    Written(Change),
+    Unchanged,
+    Superseded,
+    Erased,
+    /// It has a reason of its own.
+    Refused(String),
+    /// There was nothing to write.
+    Nothing,
+}
+
+impl LoadReport {
+    /// Counts what became of each row. Fails if the database did, and not a row.
+    pub(crate) fn of(
+        loaded: &[Loaded],
+        landed: Vec<Result<Landed, StoreError>>,
+    ) -> Result<Self, StoreError> {
+        let mut report = Self::default();
+        for (row, landed) in loaded.iter().zip(landed) {
+            let mut refuse = |reason| report.refused.push((row.response_id.clone(), reason));
+            match landed {
+                Ok(Landed::Written(change)) => {
+                    report.written += 1;
+                    report.changes.push(change);
+                }
+                Ok(Landed::Unchanged) => report.unchanged += 1,
+                Ok(Landed::Superseded) => report.superseded += 1,
+                Ok(Landed::Erased) => report.erased += 1,
+                Ok(Landed::Refused(reason)) => refuse(reason),
+                Ok(Landed::Nothing) => {}
+                Err(error) if error.is_transient() => return Err(error),
+                Err(error) => refuse(Reason::new(error.code(), error.to_string()).to_string()),
+            }
+        }
+        Ok(report)
+    }
 }
 
 /// What an erasure removed.

@@ -302,6 +302,16 @@ pub(super) fn write_row(
         connection,
         &rows::upsert(Dialect::Sqlite, &mapped.table, mapped.row.clone()),
     )?;
+    log_change(connection, context, survey, response, event)
+}
+
+pub(super) fn log_change(
+    connection: &Connection,
+    context: &Context,
+    survey: &SurveyId,
+    response: &ResponseId,
+    event: Option<&Event>,
+) -> Result<Change, StoreError> {
     let mut change = Change {
         position: 0,
         survey_id: survey.clone(),

@@ -30,16 +30,16 @@ pub fn take_positions() -> Statement {
 pub fn add(dialect: Dialect, change: &Change) -> Statement {
     match dialect {
         Dialect::Hana => Statement::new(
-        r#"/* changes.add */
+            r#"/* changes.add */
 INSERT INTO "QUALTRICS_CHANGES" ("POSITION", "SURVEY_ID", "RESPONSE_ID", "COMPLETED_AT", "RECEIVED_AT", "COMMITTED_AT")
 VALUES (?, ?, ?, ?, ?, ?)"#,
-    )
-    .with([number(change.position)]),
+        )
+        .with([number(change.position)]),
         Dialect::Sqlite => Statement::new(
-        r#"/* changes.add */
+            r#"/* changes.add */
 INSERT INTO "QUALTRICS_CHANGES" ("SURVEY_ID", "RESPONSE_ID", "COMPLETED_AT", "RECEIVED_AT", "COMMITTED_AT")
 VALUES (?, ?, ?, ?, ?)"#,
-    ),
+        ),
     }
     .with(add_binds(change))
 }
