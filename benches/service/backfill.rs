@@ -53,7 +53,10 @@ pub(crate) fn run(report: &mut Report, _: Option<u64>) {
             );
             assert_eq!(count(&site.database()), rows);
             if let (Some(script), true) = (&script, rows <= 50_000) {
-                by_script.add(&qualtrics, script.command(folder.path(), &addr), rows);
+                let database = folder.path().join("pandas.db");
+                drop(std::fs::remove_file(&database));
+                by_script.add(&qualtrics, script.command(&database, &addr), rows);
+                assert_same(&site.database(), &database);
             }
         }
         tell(report, rows, &ours, &bare, &by_script);
@@ -105,6 +108,34 @@ fn count(database: &Path) -> u64 {
         })
         .unwrap();
     u64::try_from(count).unwrap()
+}
+
+/// The script made the same rows of the same documents, cell for cell and byte for byte.
+fn assert_same(ours: &Path, scripts: &Path) {
+    let connection = rusqlite::Connection::open(ours).unwrap();
+    let scripts = scripts.display().to_string();
+    connection.execute("ATTACH ? AS S", [scripts]).unwrap();
+    let rows = "RESPONSEID, RECORDEDDATE, PROGRESS, Q1, Q18, Q8_1, Q8_2, Q8_3, Q2, ACCOUNTID, PROJECTID, PHASEID";
+    let tables = [
+        (rows, "main.PROJECT_FEEDBACK", rows, "S.PROJECT_FEEDBACK"),
+        (
+            "RESPONSE_ID, DOCUMENT",
+            "main.QUALTRICS_RAW",
+            "RESPONSEID, DOCUMENT",
+            "S.DOCUMENTS",
+        ),
+    ];
+    for (our_columns, our_table, columns, table) in tables {
+        let one = format!("SELECT {our_columns} FROM {our_table}");
+        let other = format!("SELECT {columns} FROM {table}");
+        for (these, those) in [(&one, &other), (&other, &one)] {
+            let differing = format!("SELECT COUNT(*) FROM ({these} EXCEPT {those})");
+            let count: i64 = connection
+                .query_row(&differing, [], |row| row.get(0))
+                .unwrap();
+            assert_eq!(count, 0, "{differing}");
+        }
+    }
 }
 
 #[derive(Default)]
@@ -166,9 +197,7 @@ impl Script {
         python.map(|python| Self(python))
     }
 
-    fn command(&self, folder: &Path, qualtrics: &str) -> Command {
-        let database = folder.join("pandas.db");
-        drop(std::fs::remove_file(&database));
+    fn command(&self, database: &Path, qualtrics: &str) -> Command {
         let mut command = Command::new(self.0);
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/service/backfill.py");
         command

@@ -14,7 +14,7 @@ use crate::qualtrics::{Export, QualtricsError};
 use crate::surveys::{CompiledSurvey, SurveyError, Surveys};
 
 /// Documents digested and written together: few enough that a live event behind them waits for milliseconds.
-const CHUNK_DOCUMENTS: usize = 256;
+const CHUNK_DOCUMENTS: usize = 512;
 /// Their bytes, so that long essays make small chunks.
 const CHUNK_BYTES: usize = 1024 * 1024;
 /// Chunks that are read while one is written.

@@ -3,8 +3,10 @@
 //! A row that is newer here is never overwritten, and events that wait for what an export holds are settled by it; so it
 //! may run beside `serve`, killed at any instant, and again.
 
+use std::pin::pin;
 use std::time::Duration;
 
+use futures_util::stream::{TryStreamExt as _, try_unfold};
 use ingester_core::id::SurveyId;
 use ingester_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -24,6 +26,8 @@ const PART: &str = "backfill-part";
 /// Windows that may fail in a row.
 const FAILURES_MAX: u32 = 8;
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(2);
+/// Chunks on their way into the database: while one is written, the next one's events are looked up.
+const LOADS_AT_ONCE: usize = 2;
 /// Qualtrics was founded in that year; a survey that does not say when it was made is not older.
 const OLDEST: i64 = 1_009_843_200; // 2002-01-01
 
@@ -261,12 +265,19 @@ impl Jobs {
             .export(survey, request, Priority::Backfill)
             .await?;
         let mut reading = Reading::start(&self.life, &self.surveys, survey, export);
+        let continuation = reading.continuation.take();
+        let chunks = try_unfold(reading, async |mut reading| {
+            let rows = reading.next().await?;
+            Ok::<_, JobError>(rows.map(|rows| (rows, reading)))
+        });
+        let loads = chunks.map_ok(async |rows| Ok(loader.load(survey, rows).await?));
+        let mut loads = pin!(loads.try_buffered(LOADS_AT_ONCE));
         let mut totals = Totals::default();
-        while let Some(rows) = reading.next().await? {
-            totals += loader.load(survey, rows).await?;
+        while let Some(loaded) = loads.try_next().await? {
+            totals += loaded;
             shown(totals);
         }
-        Ok((totals, reading.continuation))
+        Ok((totals, continuation))
     }
 }
 

@@ -313,8 +313,11 @@ impl Store {
     pub async fn load(
         &self,
         survey: &SurveyId,
-        rows: Vec<Loaded>,
+        mut rows: Vec<Loaded>,
     ) -> Result<LoadReport, StoreError> {
+        // By key: on SQLite, what lands on one page is written together; on HANA, two transactions that touch the same
+        // rows in another order are a deadlock. Of one response the order stays.
+        rows.sort_by(|one, other| one.response_id.cmp(&other.response_id));
         let survey = survey.clone();
         self.write_patiently(|reply| Write::Load {
             survey,

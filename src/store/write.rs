@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ingester_core::id::{ResponseId, SurveyId};
-use ingester_core::inbox::{Acceptance, Change, Event, Fence, Finished, Lease, Outcome};
+use ingester_core::inbox::{Acceptance, Change, Event, Fence, Finished, Lease, Outcome, Reason};
 use ingester_core::row::{Cell, ColumnType, TableName};
 use ingester_core::sql::Statement;
 use tokio::sync::oneshot;
@@ -92,6 +92,46 @@ pub struct LoadReport {
     pub changes: Vec<Change>,
 }
 
+/// What became of one row of an export.
+#[derive(Debug)]
+pub(crate) enum Landed {
+    Written(Change),
+    Unchanged,
+    Superseded,
+    Erased,
+    /// It has a reason of its own.
+    Refused(String),
+    /// There was nothing to write.
+    Nothing,
+}
+
+impl LoadReport {
+    /// Counts what became of each row. Fails if the database did, and not a row.
+    pub(crate) fn of(
+        loaded: &[Loaded],
+        landed: Vec<Result<Landed, StoreError>>,
+    ) -> Result<Self, StoreError> {
+        let mut report = Self::default();
+        for (row, landed) in loaded.iter().zip(landed) {
+            let mut refuse = |reason| report.refused.push((row.response_id.clone(), reason));
+            match landed {
+                Ok(Landed::Written(change)) => {
+                    report.written += 1;
+                    report.changes.push(change);
+                }
+                Ok(Landed::Unchanged) => report.unchanged += 1,
+                Ok(Landed::Superseded) => report.superseded += 1,
+                Ok(Landed::Erased) => report.erased += 1,
+                Ok(Landed::Refused(reason)) => refuse(reason),
+                Ok(Landed::Nothing) => {}
+                Err(error) if error.is_transient() => return Err(error),
+                Err(error) => refuse(Reason::new(error.code(), error.to_string()).to_string()),
+            }
+        }
+        Ok(report)
+    }
+}
+
 /// What an erasure removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Erased {
@@ -105,4 +145,26 @@ pub struct Erased {
     pub changes: u64,
     /// Whether nothing of it is left in the database's log either.
     pub log_cleared: bool,
+}
+
+/// A row of [`inbox::CLAIMED`](ingester_core::sql::inbox::CLAIMED) as the event and its attempts. Somebody else's row that
+/// names no survey or response is none: it can't be worked on.
+pub(super) fn claimed(row: &[Cell]) -> Option<(Event, u32)> {
+    let [
+        Cell::Text(survey),
+        Cell::Text(response),
+        Cell::Timestamp(completed_at),
+        Cell::Timestamp(received_at),
+        Cell::Integer(attempts),
+    ] = row
+    else {
+        return None;
+    };
+    let event = Event {
+        survey_id: survey.parse().ok()?,
+        response_id: response.parse().ok()?,
+        completed_at: *completed_at,
+        received_at: *received_at,
+    };
+    Some((event, u32::try_from(*attempts).ok()?))
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use ingester_core::id::{ResponseId, SurveyId};
-use ingester_core::inbox::{Change, Event, Outcome, Reason};
+use ingester_core::inbox::{Event, Outcome};
 use ingester_core::row::{Cell, ColumnType, Table, TableName};
 use ingester_core::sql::{Dialect, Statement, erased, inbox, rows, surveys};
 use ingester_core::time::Timestamp;
@@ -19,22 +19,10 @@ use super::transaction::{Before, Spoiled, Transaction, commit, take_back};
 use crate::lifecycle;
 use crate::store::Remember;
 use crate::store::error::{Kind, StoreError};
-use crate::store::write::{Erased, LoadReport, Loaded};
+use crate::store::write::{Erased, Landed, LoadReport, Loaded};
 
 /// Rows that are compared with the table by one statement.
 const COMPARED_AT_ONCE: usize = 128;
-
-/// What became of one row of an export.
-enum Landed {
-    Written(Change),
-    Unchanged,
-    Superseded,
-    Erased,
-    /// It has a reason of its own.
-    Refused(String),
-    /// There was nothing to write.
-    Nothing,
-}
 
 impl Lane {
     /// Writes rows of an export, each only if its document is newer and a cell differs. After a commit whose answer was
@@ -45,36 +33,12 @@ impl Lane {
         loaded: &[Loaded],
     ) -> Result<LoadReport, StoreError> {
         let begun = Instant::now();
-        // By key: two transactions that touch the same rows in another order are a deadlock.
-        let mut sorted: Vec<&Loaded> = loaded.iter().collect();
-        sorted.sort_by(|one, other| one.response_id.cmp(&other.response_id));
-        let landed = commit(self, &sorted, async |transaction, loaded| {
+        let landed = commit(self, loaded, async |transaction, loaded| {
             land(transaction, survey, loaded).await
         })
         .await;
         self.measure("load", begun);
-        let mut report = LoadReport::default();
-        for (row, landed) in sorted.iter().zip(landed) {
-            match landed {
-                Ok(Landed::Written(change)) => {
-                    report.written += 1;
-                    report.changes.push(change);
-                }
-                Ok(Landed::Unchanged) => report.unchanged += 1,
-                Ok(Landed::Superseded) => report.superseded += 1,
-                Ok(Landed::Erased) => report.erased += 1,
-                Ok(Landed::Refused(reason)) => {
-                    report.refused.push((row.response_id.clone(), reason));
-                }
-                Ok(Landed::Nothing) => {}
-                Err(error) if error.is_transient() => return Err(error),
-                Err(error) => report.refused.push((
-                    row.response_id.clone(),
-                    Reason::new(error.code(), error.to_string()).to_string(),
-                )),
-            }
-        }
-        Ok(report)
+        LoadReport::of(loaded, landed)
     }
 
     /// Removes every trace of responses.
@@ -240,7 +204,7 @@ async fn erase_all(
 async fn land(
     transaction: &mut Transaction<'_>,
     survey: &SurveyId,
-    loaded: &[&&Loaded],
+    loaded: &[&Loaded],
 ) -> Result<Vec<Landed>, Spoiled> {
     let now = lifecycle::now();
     transaction
@@ -294,14 +258,13 @@ async fn land(
 /// response itself, and the row is right all the same.
 async fn settle_events<'a>(
     transaction: &mut Transaction<'_>,
-    loaded: &[&&'a Loaded],
+    loaded: &[&'a Loaded],
     now: Timestamp,
 ) -> Result<HashMap<usize, &'a Event>, Spoiled> {
     let settled: Vec<(usize, &Event, Statement)> = loaded
         .iter()
         .enumerate()
         .filter_map(|(write, row)| {
-            let row: &'a Loaded = row;
             let (fence, event) = row.settles.as_ref()?;
             Some((write, event, settling(fence, &row.outcome, now)))
         })
@@ -323,7 +286,7 @@ async fn settle_events<'a>(
 async fn note_events(
     transaction: &mut Transaction<'_>,
     survey: &SurveyId,
-    loaded: &[&&Loaded],
+    loaded: &[&Loaded],
     landed: &[Landed],
     held: &HashMap<usize, &Event>,
 ) -> Result<(), Spoiled> {

@@ -102,8 +102,8 @@ async fn damaged_and_failed_exports_are_repeated_until_the_table_is_right() {
 #[tokio::test]
 async fn killed_ten_times_it_ends_with_the_same_table() {
     let (whole, killed) = (World::new().await, World::new().await);
-    history(&whole, 6000);
-    history(&killed, 6000);
+    history(&whole, 12_000);
+    history(&killed, 12_000);
     backfill(&whole, Span::ALL).await.unwrap();
     let command = || killed.command(&["backfill", "--survey", SURVEY, "--output", "json"]);
     for round in 0..10 {

@@ -29,6 +29,12 @@ pub fn find(hash: &str) -> Statement {
         .with([text(hash)])
 }
 
+/// One row if any response was erased here.
+#[must_use]
+pub fn any() -> Statement {
+    Statement::new("/* erased.any */ SELECT 1 FROM \"QUALTRICS_ERASED\" LIMIT 1")
+}
+
 /// Keeps a hash.
 #[must_use]
 pub fn add(hash: &str, now: Timestamp) -> Statement {

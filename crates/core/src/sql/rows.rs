@@ -101,6 +101,25 @@ pub fn upsert(dialect: Dialect, table: &Table, row: Row) -> Statement {
     statement
 }
 
+/// SQLite only: writes a row that is not there yet, and else nothing. Its values are the cells of whichever row it is run
+/// with, in the table's order: many rows need one text.
+#[must_use]
+pub fn insert(table: &Table) -> Statement {
+    let mut statement = Statement::new("/* row.insert */ INSERT INTO ");
+    statement.table(Dialect::Sqlite, &table.name).push(" (");
+    for (index, column) in table.columns.iter().enumerate() {
+        statement
+            .push(if index == 0 { "" } else { ", " })
+            .column(&column.name);
+    }
+    statement.push(") VALUES (");
+    for index in 0..table.columns.len() {
+        statement.push(if index == 0 { "?" } else { ", ?" });
+    }
+    statement.push(") ON CONFLICT (\"RESPONSEID\") DO NOTHING");
+    statement
+}
+
 /// The cells of one response as they stand in the table, in the table's order.
 #[must_use]
 pub fn current(dialect: Dialect, table: &Table, response: &ResponseId) -> Statement {
