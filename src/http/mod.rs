@@ -123,7 +123,7 @@ pub fn router(app: App) -> Router {
         router = router.merge(data(&app));
     }
     let policy = layers::Policy::new(&app.config.web);
-    let collects_spans = app.config.otlp_endpoint.is_some();
+    let collects_spans = app.config.collector.is_some();
     router
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)

@@ -146,8 +146,6 @@ impl Visit for Members<'_> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
-
     use std::io::Write;
     use std::sync::{Arc, Mutex};
 

@@ -57,7 +57,8 @@ fn what_is_done_is_not_looked_at() {
             plan.contains("INDEX QUALTRICS_INBOX_OPEN (STATE=?)"),
             "{plan}"
         );
-        let looks_at_all = |step: &str| step.contains("SCAN QUALTRICS_INBOX") || step.contains("autoindex");
+        let looks_at_all =
+            |step: &str| step.contains("SCAN QUALTRICS_INBOX") || step.contains("autoindex");
         assert!(!plan.lines().any(looks_at_all), "{plan}");
     }
 }

@@ -3,6 +3,7 @@
 //! Long because each kind of write is applied here and nowhere else, inside one transaction.
 
 use std::cmp::Reverse;
+use std::time::Duration;
 
 use ingester_core::id::{ResponseId, SurveyId};
 use ingester_core::inbox::{
@@ -75,16 +76,8 @@ pub(super) fn apply(
             reply: _,
         } => Answer::Finished(finish(connection, context, fence, event, outcome)?),
         Write::Release { fence, reply: _ } => {
-            execute(
-                connection,
-                &inbox::retry(
-                    Dialect::Sqlite,
-                    fence,
-                    std::time::Duration::ZERO,
-                    None,
-                    context.now,
-                ),
-            )?;
+            let due = inbox::retry(Dialect::Sqlite, fence, Duration::ZERO, None, context.now);
+            execute(connection, &due)?;
             Answer::Released
         }
         Write::Load {
