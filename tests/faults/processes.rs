@@ -145,7 +145,7 @@ pub(crate) async fn f28_the_process_is_stopped_and_goes_on(scale: Scale) -> Stri
 
 /// The binary of a release that this one has to get on with; this one itself until there is a release.
 fn released() -> PathBuf {
-    std::env::var_os("INGESTER_RELEASED").map_or_else(|| BUILT.into(), PathBuf::from)
+    std::env::var_os("INGESTER_TEST_RELEASED").map_or_else(|| BUILT.into(), PathBuf::from)
 }
 
 /// Indexes are what a later release is most likely to add: a file without them is one of an earlier one.
