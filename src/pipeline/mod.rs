@@ -5,6 +5,7 @@
 //! already leased, one that finds none waits in the table until [`recovery`] claims it.
 
 mod burst;
+mod doubts;
 mod held;
 pub mod recovery;
 mod worker;
@@ -21,6 +22,7 @@ use crate::qualtrics::Qualtrics;
 use crate::store::{LeaseWish, Store, StoreError};
 use crate::surveys::Surveys;
 use crate::telemetry::metrics::{EventOutcome, Metrics};
+use doubts::Doubts;
 use held::Held;
 
 /// Events worked on at a time. Most of an event's life is one HTTP round trip; the client adapts how many of those are
@@ -50,6 +52,7 @@ pub struct Pipeline {
     parts: Arc<Parts>,
     permits: Arc<Semaphore>,
     held: Held,
+    doubts: Arc<Doubts>,
     signals: Arc<Signals>,
 }
 
@@ -78,6 +81,7 @@ impl Pipeline {
         let pipeline = Self {
             permits: Arc::new(Semaphore::new(WORKERS)),
             held: Held::default(),
+            doubts: Arc::default(),
             signals: Arc::default(),
             parts: Arc::new(parts),
         };

@@ -11,9 +11,9 @@ use super::unzip::Unzip;
 const LINE_BYTES_MAX: usize = 16 * 1024 * 1024;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// The documents of an export's file.
+/// The documents of an export's file, one by one.
 #[derive(Debug)]
-pub(super) struct Documents {
+pub struct Documents {
     file: File,
     /// What came and is not unpacked yet.
     packed: Bytes,
@@ -26,7 +26,9 @@ pub(super) struct Documents {
 }
 
 impl Documents {
-    pub(super) fn new(file: File) -> Self {
+    /// Of a file that is about to come in.
+    #[must_use]
+    pub fn new(file: File) -> Self {
         Self {
             file,
             packed: Bytes::new(),
@@ -39,9 +41,12 @@ impl Documents {
 
     /// The next document; none once the archive has ended and proved to be whole.
     ///
+    /// # Errors
+    /// If the file breaks off, is damaged, or has a line that is too long.
+    ///
     /// # Cancel safety
     /// What came is kept; may be dropped and called again.
-    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, QualtricsError> {
+    pub async fn next(&mut self) -> Result<Option<Bytes>, QualtricsError> {
         loop {
             while let Some(line) = self.line() {
                 if let Some(document) = document(&line) {

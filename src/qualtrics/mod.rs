@@ -42,6 +42,7 @@ mod token;
 mod token_request;
 mod unzip;
 
+pub use archive::Documents;
 pub use ask::{Answer, Ask, Call, Content, Endpoint, File, Priority, Reply};
 pub use board::{Figures, Share, Waiting};
 pub use definitions::DefinitionBodies;

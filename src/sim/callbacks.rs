@@ -57,7 +57,13 @@ pub(super) fn populate(world: &World, dawn: Timestamp) -> Vec<Callback> {
         loop {
             let after = Duration::from_secs(seconds);
             let completed = dawn.checked_add(after).unwrap_or(dawn);
-            versions.push(Version { completed, content });
+            let before = versions.last().map(|before: &Version| before.completed);
+            let settled = network::settled(&mut state, completed, before);
+            versions.push(Version {
+                completed,
+                content,
+                settled,
+            });
             tell(&mut state, &id, completed, after, &mut callbacks);
             if mends || versions.len() > 3 || !state.dice.chance(again) {
                 break;
@@ -101,7 +107,8 @@ fn tell(
     let is_undated = state.dice.chance(plan.undated);
     for _ in 0..3 {
         let late = if state.dice.chance(plan.late) {
-            state.dice.millis(3_000, 400_000)
+            let longest = state.dice.one_of(&[20_000, 400_000]).unwrap_or(20_000);
+            state.dice.millis(3_000, longest)
         } else {
             state.dice.millis(20, 1_500)
         };

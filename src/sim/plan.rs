@@ -50,6 +50,8 @@ pub(super) struct Plan {
     pub(super) spread: Duration,
     /// Single reads a minute.
     pub(super) rate: u32,
+    /// Exports are loaded again and again beside the events, as backfill and reconcile do.
+    pub(super) loads: bool,
     pub(super) completions: Completions,
     pub(super) callbacks: Callbacks,
     pub(super) store: StoreFaults,
@@ -73,6 +75,8 @@ pub(super) struct Completions {
     pub(super) hidden: u64,
     /// Not shown for two days.
     pub(super) gone: u64,
+    /// Finished again, and single reads may show the answers before for a while.
+    pub(super) stale: u64,
 }
 
 /// What becomes of Qualtrics' messages.
@@ -138,6 +142,7 @@ impl Plan {
             responses: 1,
             spread: Duration::from_secs(1),
             rate: 200,
+            loads: false,
             completions: Completions::default(),
             callbacks: Callbacks::default(),
             store: StoreFaults::default(),
@@ -152,6 +157,8 @@ impl Plan {
         let mut dice = Dice::new(seed ^ 0x5EED);
         let kind = seed % 10;
         let burst = kind >= 8;
+        // In worlds of kind 9 exports overtake events: calls and callbacks are slow, lost and undated, and people finish
+        // again.
         let mut plan = Self::quiet(seed);
         plan.responses = if burst {
             dice.between(60, 160)
@@ -160,19 +167,21 @@ impl Plan {
         };
         plan.spread = dice.millis(500, if burst { 20_000 } else { 90_000 });
         plan.rate = if burst { 60 } else { 200 };
+        plan.loads = kind == 9;
         plan.completions = Completions {
-            again: dice.below(500),
+            again: dice.below(if kind == 9 { 1000 } else { 500 }),
             preview: dice.below(100),
             poison: dice.below(100),
             mended: if dice.chance(150) { 100 } else { 0 },
             hidden: dice.below(400),
             gone: if seed.is_multiple_of(500) { 50 } else { 0 },
+            stale: dice.below(600),
         };
         plan.callbacks = Callbacks {
-            lost: dice.below(100),
+            lost: dice.below(if kind == 9 { 400 } else { 100 }),
             repeated: dice.below(500),
-            late: dice.below(200),
-            undated: dice.below(50),
+            late: dice.below(if kind == 9 { 600 } else { 200 }),
+            undated: dice.below(if kind == 9 { 600 } else { 50 }),
             insistent: dice.below(1000),
         };
         if kind == 0 {
@@ -191,7 +200,7 @@ impl Plan {
             limited: dice.below(60),
             failed: dice.below(80),
             cut: dice.below(60),
-            late: dice.below(40),
+            late: dice.below(if kind == 9 { 500 } else { 40 }),
             garbage: dice.below(60),
             lacking: dice.below(400),
         };

@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use ingester_core::id::SurveyId;
 use jiff::SignedDuration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -11,13 +12,14 @@ use super::brand::SURVEY;
 use super::plan::ProcessFaults;
 use super::world::{Reachable, World, pass};
 use super::{database, network};
+use crate::bulk::{Loader, Reading};
 use crate::changes::Changes;
 use crate::config::{self, History};
 use crate::lifecycle::Lifecycle;
 use crate::lifecycle::simulated::Process;
 use crate::pipeline::{Parts, Pipeline};
-use crate::qualtrics::Qualtrics;
 use crate::qualtrics::simulated::Peer;
+use crate::qualtrics::{ExportRequest, Priority, Qualtrics};
 use crate::surveys::Surveys;
 use crate::telemetry::metrics::Metrics;
 
@@ -219,7 +221,36 @@ fn bear(
     let reads = tasks.spawn("reads", database::reads(w, o, p, reading));
     let (w, o, p) = of();
     tasks.spawn("network", network::calls(w, o, p, sent, tasks.clone()));
+    if world.state().plan.loads {
+        life.spawn("loads", load(world.clone(), parts.clone()));
+    }
     Ok((Pipeline::start(parts), vec![writes, reads]))
+}
+
+/// Loads one export after the other, as backfill and reconcile do; what fails is left to the next.
+async fn load(world: World, parts: Parts) {
+    let Ok(survey) = SURVEY.parse::<SurveyId>() else {
+        return;
+    };
+    let loader = Loader {
+        store: parts.store.clone(),
+        surveys: parts.surveys.clone(),
+        changes: parts.changes.clone(),
+        metrics: parts.metrics.clone(),
+    };
+    while !world.is_calm() {
+        let pause = world.state().dice.millis(500, 5_000);
+        pass(pause).await;
+        let request = ExportRequest::default();
+        let export = parts.qualtrics.export(&survey, request, Priority::Live);
+        let Ok(export) = export.await else { continue };
+        let mut reading = Reading::start(&parts.life, &parts.surveys, &survey, export);
+        while let Ok(Some(rows)) = reading.next().await {
+            if loader.load(&survey, rows).await.is_err() {
+                break;
+            }
+        }
+    }
 }
 
 fn survey() -> Result<config::Survey, Box<dyn std::error::Error + Send + Sync>> {

@@ -191,6 +191,13 @@ fn small() -> Vec<(&'static str, Plan)> {
             with(&|plan| plan.completions.again = 1000),
         ),
         (
+            "one response, completed again and shown late",
+            with(&|plan| {
+                plan.completions.again = 1000;
+                plan.completions.stale = 1000;
+            }),
+        ),
+        (
             "one event, told of thrice",
             with(&|plan| plan.callbacks.repeated = 1000),
         ),

@@ -230,7 +230,7 @@ pub(crate) async fn f15_responses_are_not_visible_yet(_scale: Scale) -> String {
 
     ground.people.sandbox.set_faults("never=1".parse().unwrap());
     let never = ground.people.tell_all(&running.url(""), 1).await;
-    crate::process::eventually("the first refusal", || {
+    crate::ground::eventually("the first refusal", || {
         let asked = "SELECT COUNT(*) FROM QUALTRICS_INBOX WHERE RESPONSE_ID = ?1 AND LAST_ERROR IS NOT NULL";
         ground.site.open_database().query_row(asked, [&never[0]], |row| row.get(0)) == Ok(1)
     })

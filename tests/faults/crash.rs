@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::Scale;
 use crate::ground::{Ground, Invariants};
+use crate::process::BUILT;
 
 /// The points, as the sources name them.
 fn points() -> BTreeSet<String> {
@@ -63,7 +64,7 @@ async fn crash(ground: &mut Ground, point: &str, hit: u32) {
         .site
         .set("INGESTER_CRASH_AT", &format!("{point}:{hit}"));
     // Some points are met before anybody can be told anything.
-    let Ok(mut running) = ground.site.try_serve().await else {
+    let Ok(mut running) = ground.site.try_serve(BUILT).await else {
         return;
     };
     for _ in 0..20 {

@@ -6,10 +6,10 @@ use hana_testserver::Fault;
 
 use crate::Scale;
 use crate::ground::{
-    Address, COMPLETED, Ground, Invariants, config, count_of, kibibytes, p99, strictly_ready,
-    unoptimised,
+    Address, COMPLETED, Ground, Invariants, config, count_of, eventually, kibibytes, p99,
+    strictly_ready, unoptimised,
 };
-use crate::process::{KEY, Running, SURVEY, eventually, message, signed};
+use crate::process::{KEY, Running, SURVEY, message, signed};
 use crate::proxy::{Proxy, Way};
 
 const OTHER_SURVEY: &str = "SV_0EveryTypeOfQst";

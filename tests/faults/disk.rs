@@ -261,7 +261,7 @@ pub(crate) async fn f06_a_page_is_damaged(_scale: Scale) -> String {
     let whole = ground.held().await;
     running.signal("TERM");
     running.child.wait().await.unwrap();
-    let database = ground.site.database();
+    let database = ground.site.database().to_owned();
     // What is still in the log belongs to the file.
     ground
         .site

@@ -22,7 +22,9 @@ mod crash;
 mod database;
 mod disk;
 mod ground;
+mod hostile;
 mod load;
+#[path = "../it/process.rs"]
 mod process;
 mod processes;
 mod proxy;
@@ -34,6 +36,8 @@ use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+
+use ground::Database;
 
 /// How long and how large.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,7 +107,7 @@ fn all() -> Vec<Fault> {
         Welcome callbacks::f18_a_dead_event_is_told_of_again,
         Alone callbacks::f19_captured_messages_are_replayed,
         Welcome callbacks::f20_keys_rotate_under_load,
-        Welcome callbacks::f23_hostile_input,
+        Welcome hostile::f23_hostile_input,
         Welcome content::f21_poison,
         Welcome content::f22_the_survey_drifts,
         Alone load::f24_slow_peers,
@@ -112,6 +116,7 @@ fn all() -> Vec<Fault> {
         Welcome processes::f27_another_instance_takes_over,
         Welcome processes::f28_the_process_is_stopped_and_goes_on,
         Welcome clock::f29_the_clock_jumps,
+        Alone processes::f30_two_versions_on_one_database,
         Welcome processes::f30_a_newer_format_is_refused,
         Welcome processes::f31_a_second_process_on_one_file,
         Alone load::f32_a_million_events_wait,

@@ -1,10 +1,12 @@
 //! Processes that are killed, stopped, asked to stop, or one too many.
 
+use std::path::PathBuf;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::Scale;
-use crate::ground::{Address, Dice, Ground, Invariants, count_of, metric, unoptimised};
-use crate::process::SURVEY;
+use crate::ground::{Address, Dice, Ground, Invariants, count_of, eventually, metric, unoptimised};
+use crate::process::{BUILT, SURVEY};
 
 /// The drain after the last restart must be over by then.
 const DRAINED_WITHIN: Duration = Duration::from_secs(5);
@@ -139,6 +141,112 @@ pub(crate) async fn f28_the_process_is_stopped_and_goes_on(scale: Scale) -> Stri
     .hold(&ground, &stopped)
     .await;
     format!("{lost} leases seen as lost; {figures}")
+}
+
+/// The binary of a release that this one has to get on with; this one itself until there is a release.
+fn released() -> PathBuf {
+    std::env::var_os("INGESTER_TEST_RELEASED").map_or_else(|| BUILT.into(), PathBuf::from)
+}
+
+/// Indexes are what a later release is most likely to add: a file without them is one of an earlier one.
+const INDEXES: &str = "SELECT COUNT(*) FROM sqlite_schema WHERE type = 'index' AND name IN \
+    ('QUALTRICS_INBOX_OPEN', 'QUALTRICS_INBOX_DONE', 'QUALTRICS_CHANGES_SURVEY')";
+const NO_INDEXES: &str = "DROP INDEX IF EXISTS QUALTRICS_INBOX_OPEN; DROP INDEX IF EXISTS QUALTRICS_INBOX_DONE; \
+    DROP INDEX IF EXISTS QUALTRICS_CHANGES_SURVEY;";
+
+pub(crate) async fn f30_two_versions_on_one_database(scale: Scale) -> String {
+    let file = by_turns(scale).await;
+    let hana = side_by_side(scale).await;
+    format!("{file}; on HANA {hana}")
+}
+
+/// One after the other on a file, each killed at random; and this version also while it brings the file up to date.
+async fn by_turns(scale: Scale) -> String {
+    let ground = Ground::sqlite().await;
+    let mut running = ground.serve().await;
+    let address = Address::of(&running);
+    let load = ground.people.load(&address, scale.pick(100, 300));
+    let mut dice = Dice::new(30);
+    let rounds = scale.pick(3, 60);
+    for _ in 0..rounds {
+        tokio::time::sleep(Duration::from_millis(50 + dice.below(500))).await;
+        address.set(None);
+        running.kill().await;
+        running = ground.site.try_serve(released()).await.unwrap();
+        address.set(Some(&running));
+        tokio::time::sleep(Duration::from_millis(50 + dice.below(500))).await;
+        address.set(None);
+        running.kill().await;
+        ground
+            .site
+            .open_database()
+            .execute_batch(NO_INDEXES)
+            .unwrap();
+        for _ in 0..3 {
+            let mut interrupted = ground.site.command(&["serve"]);
+            let mut interrupted = interrupted.stderr(Stdio::null()).spawn().unwrap();
+            tokio::time::sleep(Duration::from_millis(dice.below(120))).await;
+            interrupted.kill().await.unwrap();
+        }
+        running = ground.site.serve().await;
+        address.set(Some(&running));
+        let indexes = || {
+            ground
+                .site
+                .open_database()
+                .query_row(INDEXES, [], |row| row.get(0))
+        };
+        eventually("what the file lacked", || indexes() == Ok(3)).await;
+    }
+    let answers = load.end().await;
+    let acknowledged = count_of(&answers, 200);
+    assert!(acknowledged > 10 * rounds, "{acknowledged}");
+    let figures = Invariants::default().hold(&ground, &running).await;
+    format!("{rounds} turns, {acknowledged} acknowledged; {figures}")
+}
+
+/// At the same time on HANA, one of them killed at random; and both at once bring up to date what lacks a table.
+async fn side_by_side(scale: Scale) -> String {
+    let ground = Ground::hana().await;
+    drop(ground.serve().await);
+    let database = ground.hana.as_ref().unwrap().url();
+    let mut dice = Dice::new(31);
+    let rounds = scale.pick(2, 20);
+    let mut acknowledged = 0;
+    for round in 0..rounds {
+        let connection = hdbconnect_async::Connection::new(database.as_str())
+            .await
+            .unwrap();
+        connection
+            .exec("DROP TABLE QUALTRICS_ERASED")
+            .await
+            .unwrap();
+        let (released, built) =
+            tokio::join!(ground.site.try_serve(released()), ground.site.serve());
+        let [staying, leaving] = match round % 2 {
+            0 => [built, released.unwrap()],
+            _ => [released.unwrap(), built],
+        };
+        let loads = [&staying, &leaving].map(|at| (Address::of(at), at));
+        let loads = loads.map(|(address, _)| (ground.people.load(&address, 40), address));
+        tokio::time::sleep(Duration::from_millis(200 + dice.below(800))).await;
+        loads[1].1.set(None);
+        leaving.kill().await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        for (load, _) in loads {
+            acknowledged += count_of(&load.end().await, 200);
+        }
+        connection
+            .query("SELECT COUNT(*) FROM QUALTRICS_ERASED")
+            .await
+            .unwrap();
+        // The leases of the one that was killed run out, and the other takes over.
+        ground.settled(0, Duration::from_secs(60)).await;
+        staying.kill().await;
+    }
+    let running = ground.serve().await;
+    let figures = Invariants::default().hold(&ground, &running).await;
+    format!("{rounds} rounds, {acknowledged} acknowledged; {figures}")
 }
 
 /// There is one format so far. A process of a later release leaves a database that this one must not touch.

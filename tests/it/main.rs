@@ -26,3 +26,5 @@ mod store;
 mod support;
 mod telemetry;
 mod webhook;
+
+use database::Database;

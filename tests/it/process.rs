@@ -1,7 +1,9 @@
-//! The built binary as its user runs it: a process with an environment, a port and a folder.
+//! The built binary as its user runs it: a process with an environment, a port and a folder. The tests of faults share
+//! this file; each suite has a `Database` of its own.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -10,12 +12,15 @@ use secrecy::SecretString;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::database::Database;
+use crate::Database;
 
 /// The survey that every sandbox has.
 pub(crate) const SURVEY: &str = "SV_22VlHYNeldrrrk1";
 /// The key that the service and the tests share.
 pub(crate) const KEY: &str = "test-shared-key";
+
+/// The binary that is tested.
+pub(crate) const BUILT: &str = env!("CARGO_BIN_EXE_qualtrics-ingester");
 
 /// Longer than anything here takes, shorter than anybody's patience.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -24,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Site {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) sandbox: qualtrics_sandbox::Handle,
-    sandbox_url: String,
+    pub(crate) sandbox_url: String,
     pub(crate) database: Database,
     environment: BTreeMap<&'static str, String>,
 }
@@ -66,8 +71,9 @@ impl Site {
         self
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_qualtrics-ingester"));
+    /// A command of a binary.
+    pub(crate) fn command_of(&self, binary: impl AsRef<Path>, arguments: &[&str]) -> Command {
+        let mut command = Command::new(binary.as_ref());
         command
             .args(arguments)
             .current_dir(self.folder.path())
@@ -87,6 +93,13 @@ impl Site {
 
     /// Starts `serve` and waits until it listens.
     pub(crate) async fn serve(&self) -> Running {
+        self.try_serve(BUILT)
+            .await
+            .unwrap_or_else(|log| panic!("serve ended: {log:?}"))
+    }
+
+    /// Starts `serve` of a binary; what it said if it ended before it listened.
+    pub(crate) async fn try_serve(&self, binary: impl AsRef<Path>) -> Result<Running, Vec<String>> {
         let config = self.folder.path().join("ingester.toml");
         if !config.exists() {
             std::fs::write(
@@ -96,7 +109,7 @@ impl Site {
             .unwrap();
         }
         let mut child = self
-            .command(&["serve"])
+            .command_of(binary, &["serve"])
             .stderr(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()
@@ -105,19 +118,17 @@ impl Site {
         let mut log = Vec::new();
         let addr = tokio::time::timeout(PATIENCE, async {
             loop {
-                let line = lines
-                    .next_line()
-                    .await
-                    .unwrap()
-                    .unwrap_or_else(|| panic!("serve ended: {log:?}"));
+                let line = lines.next_line().await.unwrap()?;
                 let parsed: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
                 log.push(line);
                 if let Some(addr) = parsed["addr"].as_str() {
-                    return addr.parse().unwrap();
+                    return Some(addr.parse().unwrap());
                 }
             }
         });
-        let addr = addr.await.unwrap();
+        let Some(addr) = addr.await.unwrap() else {
+            return Err(log);
+        };
         // Keep reading, or a full pipe would block the service; keep the lines, to look for what must not be in them.
         let log = std::sync::Arc::new(std::sync::Mutex::new(log));
         let kept = log.clone();
@@ -130,18 +141,7 @@ impl Site {
                 kept.lock().unwrap().push(line);
             }
         });
-        Running { child, addr, log }
-    }
-
-    /// Responses of the sandbox, each with its document.
-    pub(crate) fn documents(&self) -> BTreeMap<String, serde_json::Value> {
-        let ids = self.sandbox.response_ids(SURVEY);
-        let document = |id: String| {
-            let bytes = self.sandbox.document(SURVEY, &id).unwrap();
-            let document: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
-            (id, document)
-        };
-        ids.into_iter().map(document).collect()
+        Ok(Running { child, addr, log })
     }
 }
 
