@@ -10,6 +10,7 @@ pub mod error;
 mod inbox;
 mod init;
 mod link;
+mod man;
 pub mod output;
 mod parts;
 mod reconcile;
@@ -154,9 +155,7 @@ impl Cli {
                 Ok(())
             }
             Command::Man => {
-                let mut text = Vec::new();
-                clap_mangen::Man::new(Self::command()).render(&mut text)?;
-                output::raw(&text);
+                output::raw(&man::page(Self::command())?);
                 Ok(())
             }
             command => runtime()?.block_on(async {

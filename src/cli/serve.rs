@@ -20,7 +20,7 @@ pub(super) struct Serve {
 impl Serve {
     pub(super) async fn run(self, globals: &Globals) -> Result<(), CliError> {
         let config = globals.settings(self.listen.map(|address| (Setting::ListenAddr, address)))?;
-        let (spans, exporter) = config.otlp_endpoint.as_ref().map(otlp::exporter).unzip();
+        let (spans, exporter) = config.collector.clone().map(otlp::exporter).unzip();
         start_logging(&config, spans);
         for warning in config.check_serve()? {
             tracing::warn!(setting = warning.setting, "{warning}");

@@ -34,6 +34,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::telemetry::log::LogFormat;
+use crate::telemetry::otlp::Collector;
 
 pub use auth::{Auth, ClientProof, Ias, JobScheduler, OAuthClient, Oidc, Xsuaa};
 pub use database::{Certificate, Database, Hana};
@@ -85,8 +86,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// What is logged: `RUST_LOG`.
     pub log_filter: Option<String>,
-    /// Where traces go.
-    pub otlp_endpoint: Option<Url>,
+    /// Where traces and metrics are pushed to.
+    pub collector: Option<Collector>,
     /// Of OData answers.
     pub odata: OData,
     /// How long done events are kept.

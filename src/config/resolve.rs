@@ -202,7 +202,7 @@ fn resolve(
         log_filter: layers
             .get(Setting::RustLog)
             .map(|given| given.text.to_owned()),
-        otlp_endpoint: layers.read(Setting::OtlpEndpoint, findings, web_url),
+        collector: vcap::collector(layers, bindings, findings),
         odata: odata(tables.odata, file_origin, findings),
         inbox_retention: retention(tables.inbox, file_origin, findings),
         web: web(tables.web, file_origin, findings),

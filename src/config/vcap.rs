@@ -9,10 +9,13 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::telemetry::otlp::Collector;
+
 use super::error::{ConfigError, Fault, Findings};
-use super::layer::{Layer, shown};
+use super::layer::{Layer, Layers, shown};
 use super::pem;
 use super::setting::{Origin, Setting};
+use super::value::web_url;
 
 /// One bound service.
 pub(super) struct Binding {
@@ -265,6 +268,38 @@ pub(super) fn qualtrics(bindings: &[Binding], findings: &mut Findings) -> Option
         }
     }
     Some(Layer::new(binding.origin(), values))
+}
+
+/// Where telemetry goes: to the address that was set, else to a bound SAP Cloud Logging.
+pub(super) fn collector(
+    layers: &Layers,
+    bindings: &[Binding],
+    findings: &mut Findings,
+) -> Option<Collector> {
+    match layers.read(Setting::OtlpEndpoint, findings, web_url) {
+        Some(address) => Some(Collector::Http(address)),
+        None => cloud_logging(bindings, findings),
+    }
+}
+
+/// The bound SAP Cloud Logging, if its instance takes OTLP.
+/// Source: SAP Cloud Logging, "Ingest via OpenTelemetry API Endpoint"; SAP's OpenTelemetry extensions for Node.js, which
+/// know the user-provided form by the tag `Cloud Logging`.
+fn cloud_logging(bindings: &[Binding], findings: &mut Findings) -> Option<Collector> {
+    let takes_otlp = |binding: &&Binding| {
+        let is_one = binding.is("cloud-logging") || binding.is("Cloud Logging");
+        is_one && binding.credentials().text("ingest-otlp-endpoint").is_some()
+    };
+    let candidates: Vec<&Binding> = bindings.iter().filter(takes_otlp).collect();
+    let chosen = only(&candidates, "cloud-logging", "unbind all but one");
+    let fields = findings.take(chosen)??.credentials();
+    let pem = |key| fields.required(key).map(pem::unfold);
+    Some(Collector::CloudLogging {
+        address: fields.text("ingest-otlp-endpoint")?.to_owned(),
+        certificate: findings.take(pem("ingest-otlp-cert"))?,
+        key: findings.take(pem("ingest-otlp-key"))?.into(),
+        authority: findings.take(pem("server-ca"))?,
+    })
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{self, HeaderName, HeaderValue};
@@ -95,22 +95,21 @@ impl Policy {
             HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
         )))
     }
-}
 
-/// Sets the headers that browsers heed; a page that sets its own policy keeps it.
-pub(super) async fn secure(State(policy): State<Policy>, request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    let headers = response.headers_mut();
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
-    headers.insert(
-        header::REFERRER_POLICY,
-        HeaderValue::from_static("no-referrer"),
-    );
-    headers
-        .entry(header::CONTENT_SECURITY_POLICY)
-        .or_insert_with(|| HeaderValue::clone(&policy.0));
-    response
+    /// Sets the headers that browsers heed; a page that sets its own policy keeps it.
+    pub(super) fn secure<B>(&self, mut response: http::Response<B>) -> http::Response<B> {
+        let headers = response.headers_mut();
+        headers.insert(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        );
+        headers.insert(
+            header::REFERRER_POLICY,
+            HeaderValue::from_static("no-referrer"),
+        );
+        headers
+            .entry(header::CONTENT_SECURITY_POLICY)
+            .or_insert_with(|| HeaderValue::clone(&self.0));
+        response
+    }
 }

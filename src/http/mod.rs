@@ -30,6 +30,7 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use ingester_core::access::AccessRules;
 use ingester_core::callback::Signing;
+use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::changes::Changes;
@@ -122,24 +123,33 @@ pub fn router(app: App) -> Router {
         router = router.merge(data(&app));
     }
     let policy = layers::Policy::new(&app.config.web);
+    let collects_spans = app.config.collector.is_some();
     router
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(app)
-        .layer(CatchPanicLayer::custom(
-            |_: Box<dyn std::any::Any + Send>| -> Response {
-                tracing::error!("a request's handler panicked; this is a defect");
-                ApiError::new(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "internal",
-                    "an unexpected error occurred",
-                )
-                .into_response()
-            },
-        ))
-        .layer(layers::compression())
-        .layer(middleware::from_fn_with_state(policy, layers::secure))
-        .layer(middleware::from_fn(request_id::set))
+        // As one layer: the router boxes what each of them makes of a request.
+        .layer(
+            ServiceBuilder::new()
+                .layer(middleware::from_fn_with_state(
+                    collects_spans,
+                    request_id::set,
+                ))
+                .map_response(move |response| policy.secure(response))
+                .layer(layers::compression())
+                .layer(CatchPanicLayer::custom(panicked)),
+        )
+}
+
+/// The answer to a request whose handler panicked.
+fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    tracing::error!("a request's handler panicked; this is a defect");
+    ApiError::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "internal",
+        "an unexpected error occurred",
+    )
+    .into_response()
 }
 
 /// The routes to rows. Each of them takes a `Viewer`; with `AUTH=closed` there is none of them.

@@ -21,6 +21,7 @@ use ingester_core::odata::{
 };
 use ingester_core::sql::{self, Selection};
 use ingester_core::time::Timestamp;
+use tower::ServiceBuilder;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::error::ApiError;
@@ -42,19 +43,22 @@ pub(super) fn routes() -> Router<App> {
         .route("/odata/v4/feedback", any(serve))
         .route("/odata/v4/feedback/", any(serve))
         .route("/odata/v4/feedback/{*path}", any(serve))
-        .layer(SetResponseHeaderLayer::overriding(
-            ODATA_VERSION,
-            HeaderValue::from_static("4.0"),
-        ))
-        // An answer depends on these, and belongs to one viewer.
-        .layer(SetResponseHeaderLayer::appending(
-            header::VARY,
-            HeaderValue::from_static("Accept, Prefer, Authorization"),
-        ))
-        .layer(SetResponseHeaderLayer::if_not_present(
-            header::CACHE_CONTROL,
-            HeaderValue::from_static("private, no-cache"),
-        ))
+        .layer(
+            ServiceBuilder::new()
+                .layer(SetResponseHeaderLayer::overriding(
+                    ODATA_VERSION,
+                    HeaderValue::from_static("4.0"),
+                ))
+                // An answer depends on these, and belongs to one viewer.
+                .layer(SetResponseHeaderLayer::appending(
+                    header::VARY,
+                    HeaderValue::from_static("Accept, Prefer, Authorization"),
+                ))
+                .layer(SetResponseHeaderLayer::if_not_present(
+                    header::CACHE_CONTROL,
+                    HeaderValue::from_static("private, no-cache"),
+                )),
+        )
 }
 
 async fn serve(State(app): State<App>, viewer: Viewer, request: Request) -> Response {
@@ -221,6 +225,10 @@ impl Reading {
         let mut reads = self
             .read(survey.as_ref(), query.get(), &mut selection, how)
             .await?;
+        // What is read last is waited for first: by then all the rest is there, and costs no wait of its own.
+        if let Some(rows) = &mut reads.rows {
+            rows.ready().await;
+        }
         // The number is as old as the rows or older, so that a tag never vouches for rows that are newer than it.
         let tag = match (&survey, reads.change_number.take()) {
             (Some(survey), Some(stream)) => Some(tag(survey, number(stream).await?)),

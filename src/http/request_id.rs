@@ -1,11 +1,15 @@
 //! A name for every request: taken over where it is harmless, made where it is missing, and on every answer.
 //! `traceparent` is taken over into the span, so that a log line can be found by the trace of whoever called.
 
-use axum::extract::Request;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tracing::Instrument as _;
+use uuid::Uuid;
 
 /// The header, on requests and answers.
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -13,22 +17,29 @@ pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 /// Longer ids than this are replaced: they would only fill the log.
 const ID_CHARS_MAX: usize = 64;
 
-/// Middleware: outermost, so that even a panic's answer has its id.
-pub(super) async fn set(request: Request, next: Next) -> Response {
+/// Middleware: outermost, so that even a panic's answer has its id. The answer's status is for whoever collects spans: no
+/// line of the log comes after it.
+pub(super) async fn set(
+    State(collects_spans): State<bool>,
+    request: Request,
+    next: Next,
+) -> Response {
     let id = incoming(request.headers()).unwrap_or_else(fresh);
-    let (trace_id, parent_id) = trace(request.headers()).unwrap_or_default();
+    let (trace_id, parent_id) = trace(request.headers()).unzip();
     let span = tracing::info_span!(
         // Not of the task that serves the connection: each request is a trace of its own, or the caller's.
         parent: None,
         "request",
-        method = %request.method(),
+        method = request.method().as_str(),
         request_id = id.to_str().unwrap_or_default(),
         trace_id,
         parent_id,
         status = tracing::field::Empty,
     );
     let mut response = next.run(request).instrument(span.clone()).await;
-    span.record("status", response.status().as_u16());
+    if collects_spans {
+        span.record("status", response.status().as_u16());
+    }
     response.headers_mut().insert(X_REQUEST_ID, id);
     response
 }
@@ -40,9 +51,14 @@ fn incoming(headers: &HeaderMap) -> Option<HeaderValue> {
         .then(|| id.clone())
 }
 
+/// Counted on from a number of this process's own: asking the kernel for chance each time takes longer than all the rest.
 fn fresh() -> HeaderValue {
-    HeaderValue::from_str(&uuid::Uuid::now_v7().to_string())
-        .unwrap_or(HeaderValue::from_static("none"))
+    static FIRST: LazyLock<u128> = LazyLock::new(|| Uuid::now_v7().as_u128());
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let id = FIRST.wrapping_add(COUNT.fetch_add(1, Ordering::Relaxed).into());
+    let mut text = Uuid::encode_buffer();
+    let text = Uuid::from_u128(id).hyphenated().encode_lower(&mut text);
+    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("none"))
 }
 
 /// Trace and span of a W3C `traceparent`: `00-<32 hex>-<16 hex>-<2 hex>`.

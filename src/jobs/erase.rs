@@ -189,11 +189,15 @@ impl Jobs {
         } = selection;
         let mut removed = Erased::default();
         for responses in responses.chunks(TOGETHER) {
-            let (table, responses) = (table.clone(), responses.to_vec());
-            let erased = self
-                .store
-                .erase(survey, table, responses, Remember::Hash)
-                .await?;
+            let erase = |table| {
+                let responses = responses.to_vec();
+                self.store.erase(survey, table, responses, Remember::Hash)
+            };
+            let erased = match erase(table.clone()).await {
+                // Where no table is there is no row; everything else of them goes all the same.
+                Err(error) if error.is_missing_table() => erase(None).await?,
+                erased => erased?,
+            };
             removed.rows += erased.rows;
             removed.documents += erased.documents;
             removed.events += erased.events;

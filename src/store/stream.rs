@@ -22,6 +22,8 @@ pub type Cells = Box<[Cell]>;
 #[derive(Debug)]
 pub struct RowStream {
     chunks: mpsc::Receiver<Vec<Cells>>,
+    /// Rows that were waited for and not taken yet.
+    waiting: Option<Vec<Cells>>,
     /// How the read ended, set before its chunks end.
     end: Arc<OnceLock<Result<(), StoreError>>>,
     ended: bool,
@@ -44,6 +46,7 @@ pub(super) fn channel() -> (RowSender, RowStream) {
     };
     let stream = RowStream {
         chunks: receiver,
+        waiting: None,
         end,
         ended: false,
     };
@@ -56,7 +59,8 @@ impl RowStream {
     /// # Cancel safety
     /// Cancel-safe: nothing is lost if it is dropped before it is ready.
     pub async fn recv(&mut self) -> Option<Result<Vec<Cells>, StoreError>> {
-        if let Some(chunk) = self.chunks.recv().await {
+        self.ready().await;
+        if let Some(chunk) = self.waiting.take() {
             return Some(Ok(chunk));
         }
         if std::mem::replace(&mut self.ended, true) {
@@ -67,6 +71,16 @@ impl RowStream {
             Some(Err(error)) => Some(Err(error.clone())),
             // Whoever read is gone without a word.
             None => Some(Err(StoreError::closed())),
+        }
+    }
+
+    /// Waits until there are rows, or the read is over.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe, as [`RowStream::recv`].
+    pub async fn ready(&mut self) {
+        if self.waiting.is_none() {
+            self.waiting = self.chunks.recv().await;
         }
     }
 

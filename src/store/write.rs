@@ -146,3 +146,25 @@ pub struct Erased {
     /// Whether nothing of it is left in the database's log either.
     pub log_cleared: bool,
 }
+
+/// A row of [`inbox::CLAIMED`](ingester_core::sql::inbox::CLAIMED) as the event and its attempts. Somebody else's row that
+/// names no survey or response is none: it can't be worked on.
+pub(super) fn claimed(row: &[Cell]) -> Option<(Event, u32)> {
+    let [
+        Cell::Text(survey),
+        Cell::Text(response),
+        Cell::Timestamp(completed_at),
+        Cell::Timestamp(received_at),
+        Cell::Integer(attempts),
+    ] = row
+    else {
+        return None;
+    };
+    let event = Event {
+        survey_id: survey.parse().ok()?,
+        response_id: response.parse().ok()?,
+        completed_at: *completed_at,
+        received_at: *received_at,
+    };
+    Some((event, u32::try_from(*attempts).ok()?))
+}

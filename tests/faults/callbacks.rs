@@ -1,4 +1,6 @@
 //! Callbacks that come twice, late, in another order, from strangers, or under another key.
+//!
+//! Long because each fault of callbacks is one story, told in one place.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

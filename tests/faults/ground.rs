@@ -6,6 +6,8 @@
 //! - I3: memory within its limit, no panic, no unbounded log.
 //! - I4: readiness and metrics tell the truth.
 //! - I5: no more calls for responses than leases were taken.
+//!
+//! Long because all faults end with the same invariants, which are checked here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};

@@ -1,24 +1,16 @@
-//! `manifest.yml`, `mta.yaml`, `xs-security.json` and `ops/`: keys that the platform knows, and names that agree.
+//! `manifest.yml`, `mta.yaml`, `xs-security.json`: keys that the platform knows, and names that agree.
 //!
 //! The keys are those of Cloud Foundry's manifest schema (CAPI 3.163, "The manifest schema") and of SAP's descriptor
 //! schema 3.2, as far as ours are used: a misspelt one is an unknown field.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
-use ingester_core::time::Timestamp;
 use qualtrics_ingester::config::{Config, Sources};
 use qualtrics_ingester::identity::{ADMIN, JOBS, READ};
-use qualtrics_ingester::telemetry::metrics::Metrics;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::read;
-
-fn yaml<T: DeserializeOwned>(path: &str) -> T {
-    serde_saphyr::from_str(&read(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
+use super::{read, sources, yaml};
 
 type Map = BTreeMap<String, Value>;
 
@@ -226,118 +218,75 @@ fn the_security_descriptor_has_the_scopes_that_are_asked_for() {
     assert!(!descriptor.to_string().contains("$XSSERVICENAME"));
 }
 
-/// The metrics of this process, with the endings that a query may add.
-fn metrics() -> BTreeSet<String> {
-    let (metrics, survey) = (Metrics::new(), "SV_22VlHYNeldrrrk1".parse().unwrap());
-    let moment = Duration::from_secs(1);
-    // What has labels is written once it was seen.
-    metrics.callback_refused("unsigned");
-    metrics.row_committed(&survey, 1);
-    metrics.inbox("dead", 1);
-    metrics.qualtrics_request("response", 200, moment);
-    metrics.database("accept", moment);
-    metrics.subscription_up(&survey, true);
-    metrics.cells_truncated(&survey, 1);
-    metrics.unknown_keys(&survey, 1);
-    metrics.freshness(&survey, moment);
-    metrics.complete_up_to(&survey, Timestamp::UNIX_EPOCH);
-    metrics.reconcile_missing(&survey, 1);
-    let text = metrics.encode().unwrap();
-    let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
-    types
-        .flat_map(|line| {
-            let (name, kind) = line.split_once(' ').unwrap();
-            match kind {
-                "counter" => vec![format!("{name}_total")],
-                "histogram" => ["_bucket", "_sum", "_count"]
-                    .iter()
-                    .map(|end| format!("{name}{end}"))
-                    .collect(),
-                "info" => vec![format!("{name}_info")],
-                _ => vec![name.to_owned()],
-            }
-        })
-        .collect()
+/// There is no published schema of `xs-security.json`; these are the rules that SAP documents.
+/// Source: SAP BTP, "Application Security Descriptor Configuration Syntax".
+#[test]
+fn the_security_descriptor_keeps_the_documented_rules() {
+    let descriptor: Value = serde_json::from_str(&read("xs-security.json")).unwrap();
+    let known = [
+        "xsappname",
+        "tenant-mode",
+        "description",
+        "scopes",
+        "attributes",
+        "role-templates",
+        "oauth2-configuration",
+    ];
+    let keys = descriptor.as_object().unwrap().keys();
+    assert_eq!(
+        keys.collect::<BTreeSet<_>>(),
+        known.map(str::to_owned).iter().collect()
+    );
+    let is = |text: &Value, allowed: &str, longest: usize| {
+        let text = text.as_str().unwrap();
+        let fits = |c: char| c.is_ascii_alphanumeric() || allowed.contains(c);
+        (1..=longest).contains(&text.len()) && text.chars().all(fits)
+    };
+    assert!(is(&descriptor["xsappname"], "-_/\\", 100));
+    for scope in descriptor["scopes"].as_array().unwrap() {
+        let name = scope["name"].as_str().unwrap();
+        let name = json!(name.strip_prefix("$XSAPPNAME.").unwrap());
+        assert!(is(&name, "-_/\\:.", 100), "{scope}");
+    }
+    let attributes = descriptor["attributes"].as_array().unwrap();
+    for attribute in attributes {
+        let kind = attribute["valueType"].as_str().unwrap();
+        let fits = is(&attribute["name"], "_", 64) && ["string", "int", "date"].contains(&kind);
+        // A template whose attribute wants a value gets no default role.
+        assert!(fits && attribute["valueRequired"] == false, "{attribute}");
+    }
+    for template in descriptor["role-templates"].as_array().unwrap() {
+        assert!(is(&template["name"], ".-_", 64), "{template}");
+        assert!(template["default-role-name"].is_string(), "{template}");
+    }
+    let oauth = &descriptor["oauth2-configuration"];
+    assert!((60..=86_400).contains(&oauth["token-validity"].as_u64().unwrap()));
+    assert_eq!(oauth["credential-types"], json!(["binding-secret"]));
 }
 
+/// Every route but OData's, the pages' own files and a redirect.
 #[test]
-fn dashboard_and_alerts_ask_for_metrics_as_they_are_written() {
-    let known = metrics();
-    let mut asked = BTreeSet::new();
-    for path in ["ops/alerts.yml", "ops/grafana.json"] {
-        let text = read(path);
-        let words = text.split(|c: char| !(c.is_ascii_lowercase() || c == '_'));
-        for word in
-            words.filter(|word| word.starts_with("ingester_") || word.starts_with("process_"))
-        {
-            assert!(
-                known.contains(word),
-                "{path} asks for {word}, which is never written"
-            );
-            asked.insert(word.to_owned());
+fn every_route_is_in_the_document_of_routes() {
+    let openapi: Value = serde_json::from_str(&read("src/http/openapi.json")).unwrap();
+    let described: BTreeSet<&str> = openapi["paths"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    let mut routes = 0;
+    for (path, source) in sources() {
+        for route in source.split(".route(\"").skip(1) {
+            let route = route.split('"').next().unwrap();
+            let is_file = route.starts_with("/live/")
+                || route.starts_with("/cards/") && route.contains('.')
+                || matches!(route, "/cards" | "/cards/{name}/{*path}");
+            if !is_file && !route.starts_with("/odata/") {
+                assert!(described.contains(route), "{}: {route}", path.display());
+                routes += 1;
+            }
         }
     }
-    assert!(asked.len() > 20, "{asked:?}");
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Rules {
-    groups: Vec<Group>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Group {
-    name: String,
-    rules: Vec<Rule>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Rule {
-    alert: String,
-    expr: String,
-    #[serde(default)]
-    r#for: Option<String>,
-    labels: BTreeMap<String, String>,
-    annotations: BTreeMap<String, String>,
-}
-
-#[test]
-fn alert_rules_have_prometheus_form() {
-    let rules: Rules = yaml("ops/alerts.yml");
-    let [group] = <[Group; 1]>::try_from(rules.groups).unwrap();
-    assert_eq!(group.name, "qualtrics-ingester");
-    for rule in group.rules {
-        assert!(
-            !rule.expr.is_empty() && rule.annotations.contains_key("summary"),
-            "{}",
-            rule.alert
-        );
-        assert!(
-            matches!(rule.labels["severity"].as_str(), "page" | "ticket"),
-            "{}",
-            rule.alert
-        );
-        assert!(
-            rule.r#for.is_none_or(|wait| wait.ends_with('m')),
-            "{}",
-            rule.alert
-        );
-    }
-}
-
-#[test]
-fn the_dashboard_is_one() {
-    let dashboard: Value = serde_json::from_str(&read("ops/grafana.json")).unwrap();
-    let panels = dashboard["panels"].as_array().unwrap();
-    let ids: BTreeSet<_> = panels
-        .iter()
-        .map(|panel| panel["id"].as_u64().unwrap())
-        .collect();
-    assert_eq!(ids.len(), panels.len());
-    for panel in panels.iter().filter(|panel| panel["type"] != "row") {
-        assert!(!panel["targets"].as_array().unwrap().is_empty(), "{panel}");
-    }
+    // What a card consists of is one route to the service.
+    assert_eq!(routes + 1, described.len());
 }

@@ -1,52 +1,13 @@
-//! The examples of the documents: files load, commands parse, links lead somewhere, settings exist.
+//! The examples of the documents: files load, links lead somewhere, settings exist.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use clap::Parser as _;
-use clap::error::ErrorKind;
 use ingester_core::sql::{Dialect, ddl};
-use qualtrics_ingester::cli::Cli;
 use qualtrics_ingester::config::{Config, Sources};
 
-use super::{code, read, root, sources, tables};
-
-/// Every document for readers, with its path from the root.
-fn documents() -> Vec<(String, String)> {
-    let names = |folder: &str| -> Vec<String> {
-        let entries = fs::read_dir(root().join(folder)).unwrap();
-        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        names.filter(|name| name.ends_with(".md")).collect()
-    };
-    let mut paths = names("");
-    paths.extend(names("docs").into_iter().map(|name| format!("docs/{name}")));
-    paths.sort();
-    paths
-        .into_iter()
-        .map(|path| (path.clone(), read(&path)))
-        .collect()
-}
-
-/// The fenced blocks of a language.
-fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
-    let mut found = Vec::new();
-    let mut parts = text.split("```");
-    parts.next();
-    while let (Some(block), _) = (parts.next(), parts.next()) {
-        if let Some((head, body)) = block.split_once('\n')
-            && head.trim() == language
-        {
-            found.push(body);
-        }
-    }
-    found
-}
-
-/// A document without its blocks.
-fn prose(text: &str) -> String {
-    text.split("```").step_by(2).collect()
-}
+use super::{blocks, code, documents, prose, read, root, sources, tables};
 
 #[test]
 fn configuration_files_load() {
@@ -76,131 +37,6 @@ fn json_examples_are_json() {
             }
         }
     }
-}
-
-/// The words of a command line, quotes taken off.
-fn words(line: &str) -> Vec<String> {
-    let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
-    for c in line.chars() {
-        match (quote, c) {
-            (None, '"' | '\'') => quote = Some(c),
-            (Some(open), c) if c == open => quote = None,
-            (None, ' ') if !word.is_empty() => words.push(std::mem::take(&mut word)),
-            (None, ' ') => {}
-            (_, c) => word.push(c),
-        }
-    }
-    words.push(word);
-    words
-}
-
-/// The calls of our binary in a line of shell; a task's command line stands in quotes of its own.
-fn calls(line: &str) -> Vec<Vec<String>> {
-    let mut calls = Vec::new();
-    let words = words(line);
-    for (at, word) in words.iter().enumerate() {
-        if word.contains("qualtrics-ingester ") {
-            calls.extend(self::calls(word));
-        } else if word.rsplit('/').next() == Some("qualtrics-ingester") && !is_name(&words, at) {
-            let arguments = words[at + 1..].iter();
-            let ends = |word: &&String| !matches!(word.as_str(), "|" | ">" | "&&" | "#");
-            calls.push(arguments.take_while(ends).cloned().collect());
-        }
-    }
-    calls
-}
-
-/// The application's name, an image's name: not the command.
-fn is_name(words: &[String], at: usize) -> bool {
-    words
-        .first()
-        .is_some_and(|first| first == "cf" || first == "podman")
-        && !words[at].starts_with("./")
-}
-
-/// Whether the command line knows these arguments; what is left out in a text may be missing.
-fn parses(arguments: &[String]) -> Result<(), String> {
-    let filled = arguments.iter().map(|word| match word.as_str() {
-        "SV_…" => "SV_22VlHYNeldrrrk1".to_owned(),
-        "R_…" => "R_1".to_owned(),
-        "N" => "5".to_owned(),
-        "…" => "x".to_owned(),
-        other => other.to_owned(),
-    });
-    let name = std::iter::once("qualtrics-ingester".to_owned());
-    match Cli::try_parse_from(name.chain(filled)) {
-        Ok(_) => Ok(()),
-        Err(error) => match error.kind() {
-            ErrorKind::DisplayVersion
-            | ErrorKind::DisplayHelp
-            | ErrorKind::MissingRequiredArgument
-            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Ok(()),
-            _ => Err(error.to_string()),
-        },
-    }
-}
-
-#[test]
-fn commands_in_examples_exist() {
-    let mut tried = 0;
-    for (path, text) in documents() {
-        let mut lines: Vec<&str> = ["console", "sh", ""]
-            .iter()
-            .flat_map(|language| blocks(&text, language))
-            .flat_map(str::lines)
-            .map(|line| line.trim_start().trim_start_matches("$ "))
-            .collect();
-        let prose = prose(&text);
-        lines.extend(code(&prose).filter(|code| code.contains("qualtrics-ingester ")));
-        for call in lines.into_iter().flat_map(calls) {
-            if let Err(error) = parses(&call) {
-                panic!("{path}: {call:?}: {error}");
-            }
-            tried += 1;
-        }
-    }
-    assert!(tried >= 40, "only {tried} commands were found");
-}
-
-#[test]
-fn commands_named_in_passing_exist() {
-    const COMMANDS: [&str; 18] = [
-        "demo",
-        "serve",
-        "sandbox",
-        "init",
-        "survey",
-        "subscription",
-        "backfill",
-        "reconcile",
-        "replay",
-        "schema",
-        "inbox",
-        "link",
-        "erase",
-        "cards",
-        "top",
-        "access",
-        "completions",
-        "check",
-    ];
-    let mut tried = 0;
-    for (path, text) in documents() {
-        for code in code(&prose(&text)) {
-            let words = words(code);
-            if words.len() < 2
-                || !COMMANDS.contains(&words[0].as_str())
-                || code.contains('=') && !code.contains(" --")
-            {
-                continue;
-            }
-            if let Err(error) = parses(&words) {
-                panic!("{path}: {code}: {error}");
-            }
-            tried += 1;
-        }
-    }
-    assert!(tried >= 40, "only {tried} commands were found");
 }
 
 #[test]
@@ -332,21 +168,4 @@ fn every_stored_field_is_accounted_for() {
             );
         }
     }
-}
-
-#[test]
-fn command_lines_are_read_as_a_shell_does() {
-    assert_eq!(
-        calls(
-            "cf run-task qualtrics-ingester --name x --command \"./qualtrics-ingester inbox list --state dead\""
-        ),
-        [["inbox", "list", "--state", "dead"]]
-    );
-    assert_eq!(
-        calls("A=… dist/qualtrics-ingester cards list > out"),
-        [["cards", "list"]]
-    );
-    assert!(calls("podman build -t qualtrics-ingester .").is_empty());
-    assert!(parses(&["inbox".to_owned(), "lost".to_owned()]).is_err());
-    assert!(parses(&["inbox".to_owned(), "list".to_owned(), "--sate".to_owned()]).is_err());
 }

@@ -6,9 +6,11 @@
     reason = "tests and their helpers fail by panicking"
 )]
 
+mod commands;
 mod descriptors;
 mod examples;
 mod json_schema;
+mod operation;
 mod runbook;
 mod settings;
 
@@ -16,12 +18,55 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
+
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
 fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// A file of YAML, read as what it has to be.
+fn yaml<T: DeserializeOwned>(path: &str) -> T {
+    serde_saphyr::from_str(&read(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Every document for readers, with its path from the root.
+fn documents() -> Vec<(String, String)> {
+    let names = |folder: &str| -> Vec<String> {
+        let entries = fs::read_dir(root().join(folder)).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.ends_with(".md")).collect()
+    };
+    let mut paths = names("");
+    paths.extend(names("docs").into_iter().map(|name| format!("docs/{name}")));
+    paths.sort();
+    paths
+        .into_iter()
+        .map(|path| (path.clone(), read(&path)))
+        .collect()
+}
+
+/// The fenced blocks of a language.
+fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
+    let mut found = Vec::new();
+    let mut parts = text.split("```");
+    parts.next();
+    while let (Some(block), _) = (parts.next(), parts.next()) {
+        if let Some((head, body)) = block.split_once('\n')
+            && head.trim() == language
+        {
+            found.push(body);
+        }
+    }
+    found
+}
+
+/// A document without its blocks.
+fn prose(text: &str) -> String {
+    text.split("```").step_by(2).collect()
 }
 
 /// What one side has and the other lacks, as a text that names both; empty if there is nothing.

@@ -1,5 +1,7 @@
 //! The store on HANA where it differs from a file: round trips, lost connections, other instances, a database that is
 //! away or refuses. What both stores do alike is in `store.rs`.
+//!
+//! Long because each way in which a remote database differs from a file is a test of its own.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -173,14 +173,32 @@ async fn without_a_rule_nobody_sees_rows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_document_of_all_routes_names_only_routes() {
+async fn the_document_of_all_routes_names_routes_and_what_they_answer() {
     let service = TestService::start().await;
     let client = service.anybody();
-
     let document = client.get("/openapi.json", 200).await.json();
 
-    for path in document["paths"].as_object().unwrap().keys() {
-        let answer = client.request(Method::GET, path).send().await.unwrap();
-        assert_eq!(answer.status(), 200, "{path}");
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (name, described) in methods.as_object().unwrap() {
+            let method: Method = name.to_uppercase().parse().unwrap();
+            let answer = client.request(method, &path.replace("{name}", "nps"));
+            let answer = answer.send().await.unwrap();
+            let status = answer.status().as_u16();
+            // A body is missing where one is wanted; everything else has what it needs.
+            let wanted = described["requestBody"].is_null();
+            assert!(
+                !wanted || answer.status().is_success(),
+                "{name} {path}: {status}"
+            );
+            let answers = &described["responses"][status.to_string()];
+            assert!(answers.is_object(), "{name} {path} answers {status}");
+            let kind = answer.headers().get("content-type");
+            let kind = kind.and_then(|kind| kind.to_str().unwrap().split(';').next());
+            let kinds = answers["content"].as_object();
+            assert!(
+                kind.map_or(kinds.is_none(), |kind| kinds.unwrap().contains_key(kind)),
+                "{name} {path} is {kind:?}"
+            );
+        }
     }
 }

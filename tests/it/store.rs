@@ -1,4 +1,6 @@
 //! The store's behaviour, whatever database is behind it.
+//!
+//! Long because both stores have to pass one suite, and it names each promise once.
 
 use std::sync::Arc;
 use std::time::Duration;

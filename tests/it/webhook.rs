@@ -1,4 +1,6 @@
 //! What the webhook answers, over TCP, by the built binary: every line of its contract.
+//!
+//! Long because each line of the webhook's contract has its test here.
 
 use std::time::Duration;
 

@@ -1,4 +1,6 @@
 //! What the settings of a survey make of its columns: names found, kept, and fitted to a table that existed before.
+//!
+//! Long because each way in which settings, definition and table can disagree is a test of its own.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,

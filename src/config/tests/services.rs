@@ -430,3 +430,42 @@ fn files_that_are_named_must_be_readable() {
     let sources = Sources::from_environment(environment, None).unwrap();
     assert!(matches!(load(&sources).database, Database::Hana(_)));
 }
+
+#[test]
+fn a_bound_cloud_logging_takes_telemetry_unless_an_address_is_set() {
+    let logs = |credentials: &str| {
+        bound(&[service(
+            "cloud-logging",
+            "standard",
+            "logs",
+            "\"Cloud Logging\"",
+            credentials,
+        )])
+    };
+    let certificates = format!(r#""ingest-otlp-cert": "{PEM}", "ingest-otlp-key": "{PEM}""#);
+    let whole = format!(
+        r#"{{"ingest-otlp-endpoint": "otlp.example:443", {certificates}, "server-ca": "{PEM}"}}"#
+    );
+
+    let config = load(&logs(&whole));
+    assert_eq!(
+        format!("{:?}", config.collector),
+        "Some(CloudLogging(otlp.example:443))"
+    );
+    assert!(
+        load(&logs("{}")).collector.is_none(),
+        "its instance takes no OTLP"
+    );
+    let mut sources = logs(&whole);
+    let (name, url) = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318");
+    sources.environment.insert(name.to_owned(), url.to_owned());
+    assert_eq!(
+        format!("{:?}", load(&sources).collector),
+        "Some(Http(http://127.0.0.1:4318/))"
+    );
+
+    let lacking = format!(r#"{{"ingest-otlp-endpoint": "otlp.example:443", {certificates}}}"#);
+    let error = Config::load(&logs(&lacking)).unwrap_err().to_string();
+    assert!(error.contains("lacks server-ca"), "{error}");
+    assert!(!error.contains("MIIB"), "{error}");
+}

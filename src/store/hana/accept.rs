@@ -7,9 +7,9 @@ use std::time::Instant;
 
 use ingester_core::id::{ResponseId, SurveyId};
 use ingester_core::inbox::{Acceptance, Event, LEASE, Lease, Owner};
-use ingester_core::row::{Cell, ColumnType};
-use ingester_core::sql::Statement;
+use ingester_core::row::Cell;
 use ingester_core::sql::inbox::{self, Candidates};
+use ingester_core::sql::{Dialect, Statement};
 use ingester_core::time::Timestamp;
 
 use super::lane::Lane;
@@ -18,6 +18,7 @@ use crate::lifecycle;
 use crate::store::LeaseWish;
 use crate::store::error::StoreError;
 use crate::store::write::Reply;
+use crate::store::write::claimed;
 
 /// An event to be stored.
 pub(super) struct Accept {
@@ -202,7 +203,7 @@ async fn merge(
 ) -> Result<Vec<Stored>, Spoiled> {
     let now = lifecycle::now();
     let statements = statements(events, |accept| {
-        inbox::accept(&accept.event, accept.lease(owner), now)
+        inbox::accept(Dialect::Hana, &accept.event, accept.lease(owner), now)
     });
     let counts = transaction.run(&statements).await?;
     let mut stored = Vec::with_capacity(events.len());
@@ -292,17 +293,8 @@ async fn take(
     candidates: &Statement,
     owner: &Owner,
 ) -> Result<Vec<Lease>, Spoiled> {
-    const KINDS: [ColumnType; 5] = [
-        ColumnType::NVarchar(18),
-        ColumnType::NVarchar(69),
-        ColumnType::Timestamp,
-        ColumnType::Timestamp,
-        ColumnType::Integer,
-    ];
-    let found = transaction.query(0, candidates, &KINDS).await?;
-    // Somebody else's row that names no survey or response can't be worked on; it stays where it is.
-    let found: Vec<(Event, u32)> = found.iter().filter_map(|row| candidate(row)).collect();
-    let now = lifecycle::now();
+    let found = transaction.query(0, candidates, &inbox::CLAIMED).await?;
+    let found: Vec<(Event, u32)> = found.iter().filter_map(|row| claimed(row)).collect();
     let claims: Vec<(usize, Statement)> = found
         .iter()
         .map(|(event, attempts)| {
@@ -312,7 +304,6 @@ async fn take(
                 *attempts,
                 event.completed_at,
                 (owner, LEASE),
-                now,
             );
             (0, statement)
         })
@@ -326,24 +317,4 @@ async fn take(
             Lease::taken(event, owner.clone(), attempts.saturating_add(1))
         })
         .collect())
-}
-
-fn candidate(row: &[Cell]) -> Option<(Event, u32)> {
-    let [
-        Cell::Text(survey),
-        Cell::Text(response),
-        Cell::Timestamp(completed_at),
-        Cell::Timestamp(received_at),
-        Cell::Integer(attempts),
-    ] = row
-    else {
-        return None;
-    };
-    let event = Event {
-        survey_id: survey.parse().ok()?,
-        response_id: response.parse().ok()?,
-        completed_at: *completed_at,
-        received_at: *received_at,
-    };
-    Some((event, u32::try_from(*attempts).ok()?))
 }

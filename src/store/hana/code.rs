@@ -131,11 +131,7 @@ impl From<HdbError> for Failure {
                 Self::Rows(rows)
             }
             // This may be the first, and then the only one, to say that the database is away.
-            other => {
-                let cause = with_causes(&other);
-                let mend = mend(&cause);
-                Self::Broken(StoreError::unavailable(format!("{cause}; {mend}")))
-            }
+            other => Self::Broken(StoreError::unavailable(mended(&with_causes(&other)))),
         }
     }
 }
@@ -262,8 +258,10 @@ impl LogOn {
     }
 
     pub(super) fn away(cause: &str, place: &str) -> Self {
-        let mend = mend(cause);
-        Self::Away(StoreError::unavailable(format!("{place}: {cause}; {mend}")))
+        Self::Away(StoreError::unavailable(format!(
+            "{place}: {}",
+            mended(cause)
+        )))
     }
 
     pub(super) fn error(&self) -> &StoreError {
@@ -274,7 +272,7 @@ impl LogOn {
 }
 
 /// What the driver, rustls or the system says when there is no connection, and what to do then.
-const MENDS: [(&str, &str); 6] = [
+const MENDS: [(&str, &str); 5] = [
     (
         "failed to lookup address",
         "there is no such host: copy the instance's SQL endpoint",
@@ -292,20 +290,20 @@ const MENDS: [(&str, &str); 6] = [
         "InvalidContentType",
         "what answers does not speak TLS: check the port",
     ),
-    (
-        "Initialization without TLS",
-        "the instance may be stopped, its list of allowed addresses may lack this one, host, port or certificate may be \
-         wrong, or it wants TLS: write hdbsqls://",
-    ),
 ];
 
-/// What is not among them has three causes that look alike from here.
+/// A cause with its mend. What is not among them has three causes that look alike from here.
 /// Source: SAP's sap-tutorials issue 5694, go-hdb issue 134: all three close during the TLS handshake or time out.
-fn mend(cause: &str) -> &'static str {
-    let known = MENDS.iter().find(|(words, _)| cause.contains(words));
-    known.map_or(
-        "the instance may be stopped, its list of allowed addresses may lack this one, or host, port or certificate may \
-         be wrong",
-        |(_, mend)| mend,
+fn mended(cause: &str) -> String {
+    if let Some((_, mend)) = MENDS.iter().find(|(words, _)| cause.contains(words)) {
+        return format!("{cause}; {mend}");
+    }
+    let or_tls = match cause.contains("Initialization without TLS") {
+        true => ", or it wants TLS: write hdbsqls://",
+        false => "",
+    };
+    format!(
+        "{cause}; the instance may be stopped, its list of allowed addresses may lack this one, or host, port or \
+         certificate may be wrong{or_tls}"
     )
 }

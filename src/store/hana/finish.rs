@@ -65,7 +65,7 @@ impl Lane {
                     .flat_map(|(write, fences)| fences.iter().map(move |fence| (write, fence)))
             };
             let statements: Vec<(usize, Statement)> = all()
-                .map(|(write, fence)| (write, inbox::renew(fence, LEASE, now)))
+                .map(|(write, fence)| (write, inbox::renew(Dialect::Hana, fence, LEASE, now)))
                 .collect();
             let counts = transaction.run(&statements).await?;
             let mut lost: Vec<Vec<Fence>> = fences.iter().map(|_| Vec::new()).collect();
@@ -93,7 +93,12 @@ impl Lane {
             let statements: Vec<(usize, Statement)> = releases
                 .iter()
                 .enumerate()
-                .map(|(write, (fence, _))| (write, inbox::retry(fence, Duration::ZERO, None, now)))
+                .map(|(write, (fence, _))| {
+                    (
+                        write,
+                        inbox::retry(Dialect::Hana, fence, Duration::ZERO, None, now),
+                    )
+                })
                 .collect();
             transaction.run(&statements).await?;
             Ok(releases.iter().map(|_| ()).collect())
@@ -109,10 +114,12 @@ impl Lane {
 /// The statement that ends a lease with this outcome.
 pub(super) fn settling(fence: &Fence, outcome: &Outcome, now: Timestamp) -> Statement {
     match outcome {
-        Outcome::Row(_) => inbox::done(fence, None, now),
-        Outcome::Skip(reason) => inbox::done(fence, Some(reason), now),
-        Outcome::Retry { after, reason } => inbox::retry(fence, *after, Some(reason), now),
-        Outcome::Dead(reason) => inbox::dead(fence, reason, now),
+        Outcome::Row(_) => inbox::done(Dialect::Hana, fence, None, now),
+        Outcome::Skip(reason) => inbox::done(Dialect::Hana, fence, Some(reason), now),
+        Outcome::Retry { after, reason } => {
+            inbox::retry(Dialect::Hana, fence, *after, Some(reason), now)
+        }
+        Outcome::Dead(reason) => inbox::dead(Dialect::Hana, fence, reason, now),
     }
 }
 
@@ -236,7 +243,7 @@ pub(super) async fn write_rows(
         .collect();
     let adds: Vec<(usize, Statement)> = told
         .iter()
-        .map(|(write, change)| (*write, changes::add(change)))
+        .map(|(write, change)| (*write, changes::add(Dialect::Hana, change)))
         .collect();
     transaction.run(&adds).await?;
     Ok(told)

@@ -2,18 +2,23 @@
 //!
 //! Long because each kind of write is applied here and nowhere else, inside one transaction.
 
+use std::cmp::Reverse;
+use std::time::Duration;
+
 use ingester_core::id::{ResponseId, SurveyId};
-use ingester_core::inbox::{Change, Event, Fence, Finished, LEASE, Mapped, Outcome, Owner, Reason};
+use ingester_core::inbox::{
+    Change, Event, Fence, Finished, LEASE, Mapped, Outcome, Owner, Reason, whole_milliseconds,
+};
 use ingester_core::row::{Cell, ColumnType};
 use ingester_core::sql::{Dialect, Statement, changes, erased, inbox, rows};
 use ingester_core::time::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::Connection;
 
 use super::bulk;
-use super::value::{self, Bind};
+use super::value::Bind;
 use crate::store::LeaseWish;
 use crate::store::error::StoreError;
-use crate::store::write::{Erased, LoadReport, Write};
+use crate::store::write::{Erased, LoadReport, Write, claimed};
 
 /// What every write is applied with.
 pub(in crate::store) struct Context {
@@ -57,7 +62,12 @@ pub(super) fn apply(
             surveys,
             limit,
             reply: _,
-        } => Answer::Claimed(claim(connection, context, surveys, *limit)?),
+        } => Answer::Claimed(claim(
+            connection,
+            context,
+            surveys,
+            usize::try_from(*limit).unwrap_or(usize::MAX),
+        )?),
         Write::Renew { fences, reply: _ } => Answer::Lost(renew(connection, context, fences)?),
         Write::Finish {
             fence,
@@ -66,10 +76,8 @@ pub(super) fn apply(
             reply: _,
         } => Answer::Finished(finish(connection, context, fence, event, outcome)?),
         Write::Release { fence, reply: _ } => {
-            execute(
-                connection,
-                &inbox::retry(fence, std::time::Duration::ZERO, None, context.now),
-            )?;
+            let due = inbox::retry(Dialect::Sqlite, fence, Duration::ZERO, None, context.now);
+            execute(connection, &due)?;
             Answer::Released
         }
         Write::Load {
@@ -157,18 +165,20 @@ fn accept(
     lease: LeaseWish,
 ) -> Result<Option<Accepted>, StoreError> {
     let lease = (lease == LeaseWish::Lease).then_some((&context.owner, LEASE));
-    let statement = inbox::accept(event, lease, context.now);
-    let mut prepared = connection.prepare_cached(statement.text())?;
-    let completed_at = prepared
-        .query_row(
-            rusqlite::params_from_iter(statement.binds().iter().map(Bind)),
-            |row| Ok(value::cell(row.get_ref(0)?, ColumnType::Timestamp)),
-        )
-        .optional()?;
-    Ok(match completed_at.transpose()? {
-        Some(Cell::Timestamp(completed_at)) => Some(Accepted {
-            completed_at,
-            leased: lease.is_some(),
+    let leased = lease.is_some();
+    let is_new = inbox::accept(Dialect::Sqlite, event, lease, context.now);
+    if execute(connection, &is_new)? == 1 {
+        return Ok(Some(Accepted {
+            completed_at: whole_milliseconds(event.completed_at),
+            leased,
+        }));
+    }
+    let begins_again = inbox::begin_again(event, lease, context.now);
+    let standing = query(connection, &begins_again, &[ColumnType::Timestamp])?;
+    Ok(match standing.first().map(|row| &**row) {
+        Some([Cell::Timestamp(completed_at)]) => Some(Accepted {
+            completed_at: *completed_at,
+            leased,
         }),
         _ => None,
     })
@@ -178,61 +188,18 @@ fn claim(
     connection: &Connection,
     context: &Context,
     surveys: &[SurveyId],
-    limit: u32,
+    limit: usize,
 ) -> Result<Vec<(Event, u32)>, StoreError> {
-    const KINDS: [ColumnType; 5] = [
-        ColumnType::NVarchar(18),
-        ColumnType::NVarchar(69),
-        ColumnType::Timestamp,
-        ColumnType::Timestamp,
-        ColumnType::Integer,
-    ];
-    let mut found = query(connection, &inbox::due(surveys, limit, context.now), &KINDS)?;
-    found.append(&mut query(
-        connection,
-        &inbox::expired(surveys, limit, context.now),
-        &KINDS,
-    )?);
-    let mut claimed = Vec::new();
-    for row in found
-        .into_iter()
-        .take(usize::try_from(limit).unwrap_or(usize::MAX))
-    {
-        let [
-            Cell::Text(survey),
-            Cell::Text(response),
-            Cell::Timestamp(completed_at),
-            Cell::Timestamp(received_at),
-            Cell::Integer(attempts),
-        ] = &*row
-        else {
-            continue;
-        };
-        // Somebody else's row that names no survey or response can't be worked on; it stays where it is.
-        let (Ok(survey_id), Ok(response_id), Ok(attempts)) =
-            (survey.parse(), response.parse(), u32::try_from(*attempts))
-        else {
-            continue;
-        };
-        let statement = inbox::claim(
-            &survey_id,
-            &response_id,
-            attempts,
-            *completed_at,
-            (&context.owner, LEASE),
-            context.now,
-        );
-        if execute(connection, &statement)? == 1 {
-            let event = Event {
-                survey_id,
-                response_id,
-                completed_at: *completed_at,
-                received_at: *received_at,
-            };
-            claimed.push((event, attempts.saturating_add(1)));
-        }
+    let (lease, now) = ((&context.owner, LEASE), context.now);
+    let due = inbox::claim_due(surveys, limit, lease, now);
+    let mut found = query(connection, &due, &inbox::CLAIMED)?;
+    if found.len() < limit {
+        let expired = inbox::claim_expired(surveys, limit - found.len(), lease, now);
+        found.append(&mut query(connection, &expired, &inbox::CLAIMED)?);
     }
-    Ok(claimed)
+    let mut events: Vec<_> = found.iter().filter_map(|row| claimed(row)).collect();
+    events.sort_by_key(|(event, _)| Reverse(event.received_at));
+    Ok(events)
 }
 
 fn renew(
@@ -242,7 +209,11 @@ fn renew(
 ) -> Result<Vec<Fence>, StoreError> {
     let mut lost = Vec::new();
     for fence in fences {
-        if execute(connection, &inbox::renew(fence, LEASE, context.now))? == 0 {
+        if execute(
+            connection,
+            &inbox::renew(Dialect::Sqlite, fence, LEASE, context.now),
+        )? == 0
+        {
             lost.push(fence.clone());
         }
     }
@@ -292,10 +263,12 @@ fn finish(
 /// What an outcome does to its event, under the fence.
 pub(super) fn settle(fence: &Fence, outcome: &Outcome, now: Timestamp) -> Statement {
     match outcome {
-        Outcome::Row(_) => inbox::done(fence, None, now),
-        Outcome::Skip(reason) => inbox::done(fence, Some(reason), now),
-        Outcome::Retry { after, reason } => inbox::retry(fence, *after, Some(reason), now),
-        Outcome::Dead(reason) => inbox::dead(fence, reason, now),
+        Outcome::Row(_) => inbox::done(Dialect::Sqlite, fence, None, now),
+        Outcome::Skip(reason) => inbox::done(Dialect::Sqlite, fence, Some(reason), now),
+        Outcome::Retry { after, reason } => {
+            inbox::retry(Dialect::Sqlite, fence, *after, Some(reason), now)
+        }
+        Outcome::Dead(reason) => inbox::dead(Dialect::Sqlite, fence, reason, now),
     }
 }
 
@@ -340,7 +313,7 @@ pub(super) fn log_change(
         received_at: event.map(|event| event.received_at),
         committed_at: context.now,
     };
-    execute(connection, &changes::add(&change))?;
+    execute(connection, &changes::add(Dialect::Sqlite, &change))?;
     change.position = connection.last_insert_rowid();
     Ok(change)
 }

@@ -22,6 +22,10 @@ use crate::telemetry::metrics::Metrics;
 /// Writes committed together at most: enough to share a sync, few enough to bound what waits behind it.
 pub(in crate::store) const BATCH_MAX: usize = 512;
 
+/// Pages of 4 KiB in the log before it is taken into the file: the pages that every event touches are then written there
+/// once for some 400 events instead of once for 100.
+const LOG_PAGES: i64 = 4_000;
+
 /// What the writer starts with.
 pub(in crate::store) struct Setup {
     pub(in crate::store) path: PathBuf,
@@ -171,6 +175,7 @@ impl Writer {
         connection.pragma_update(None, "secure_delete", true)?;
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
         connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update_and_check(None, "wal_autocheckpoint", LOG_PAGES, |_| Ok(()))?;
         // After a failed sync the log may have a hole that only power loss would show: begin a new one.
         checkpoint(&connection)?;
         let context = prepare(&mut connection, &self.owner, self.take_over)?;

@@ -3,12 +3,16 @@
 use std::collections::BTreeMap;
 
 use ingester_core::time::Timestamp;
-use serde_json::{Value, json};
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
+use opentelemetry_proto::tonic::metrics::v1::{
+    AggregationTemporality, Gauge, Histogram, HistogramDataPoint, Metric, NumberDataPoint,
+    ResourceMetrics, ScopeMetrics, Sum, metric::Data, number_data_point::Value,
+};
 
-use super::{resource, scope};
+use super::{attribute, nanoseconds, resource, scope};
 
-/// `AGGREGATION_TEMPORALITY_CUMULATIVE`
-const CUMULATIVE: u32 = 2;
+const CUMULATIVE: i32 = AggregationTemporality::Cumulative as i32;
 
 /// One line: the name's ending, the labels as they are written, the value.
 struct Sample<'a> {
@@ -17,52 +21,66 @@ struct Sample<'a> {
     value: f64,
 }
 
-/// A request's body with every metric. `began` is when counting began.
-pub(super) fn request(text: &str, began: Timestamp, now: Timestamp) -> Value {
+/// A request with every metric. `began` is when counting began.
+pub(super) fn request(text: &str, began: Timestamp, now: Timestamp) -> ExportMetricsServiceRequest {
     let times = Times {
-        began: began.as_nanosecond().to_string(),
-        now: now.as_nanosecond().to_string(),
+        began: nanoseconds(began),
+        now: nanoseconds(now),
     };
-    let metrics: Vec<Value> = families(text)
-        .into_iter()
-        .map(|(name, kind, samples)| {
-            let (form, data) = match kind {
-                "counter" => (
-                    "sum",
-                    json!({ "aggregationTemporality": CUMULATIVE, "isMonotonic": true, "dataPoints": times.points(&samples) }),
-                ),
-                "histogram" => (
-                    "histogram",
-                    json!({ "aggregationTemporality": CUMULATIVE, "dataPoints": times.histograms(&samples) }),
-                ),
-                _ => ("gauge", json!({ "dataPoints": times.points(&samples) })),
-            };
-            json!({ "name": name, (form): data })
-        })
-        .collect();
-    json!({ "resourceMetrics": [{ "resource": resource(), "scopeMetrics": [{ "scope": scope(), "metrics": metrics }] }] })
+    let metrics = families(text).into_iter().map(|(name, kind, samples)| {
+        let data = match kind {
+            "counter" => Data::Sum(Sum {
+                data_points: times.points(&samples),
+                aggregation_temporality: CUMULATIVE,
+                is_monotonic: true,
+            }),
+            "histogram" => Data::Histogram(Histogram {
+                data_points: times.histograms(&samples),
+                aggregation_temporality: CUMULATIVE,
+            }),
+            _ => Data::Gauge(Gauge {
+                data_points: times.points(&samples),
+            }),
+        };
+        Metric {
+            name: name.to_owned(),
+            data: Some(data),
+            ..Metric::default()
+        }
+    });
+    let scope_metrics = ScopeMetrics {
+        scope: Some(scope()),
+        metrics: metrics.collect(),
+        ..ScopeMetrics::default()
+    };
+    ExportMetricsServiceRequest {
+        resource_metrics: vec![ResourceMetrics {
+            resource: Some(resource()),
+            scope_metrics: vec![scope_metrics],
+            ..ResourceMetrics::default()
+        }],
+    }
 }
 
 struct Times {
-    began: String,
-    now: String,
+    began: u64,
+    now: u64,
 }
 
 impl Times {
-    fn points(&self, samples: &[Sample<'_>]) -> Vec<Value> {
-        samples
-            .iter()
-            .map(|sample| {
-                json!({
-                    "attributes": attributes(&sample.labels), "startTimeUnixNano": self.began, "timeUnixNano": self.now,
-                    "asDouble": sample.value,
-                })
-            })
-            .collect()
+    fn points(&self, samples: &[Sample<'_>]) -> Vec<NumberDataPoint> {
+        let points = samples.iter().map(|sample| NumberDataPoint {
+            attributes: attributes(&sample.labels),
+            start_time_unix_nano: self.began,
+            time_unix_nano: self.now,
+            value: Some(Value::AsDouble(sample.value)),
+            ..NumberDataPoint::default()
+        });
+        points.collect()
     }
 
     /// Prometheus counts what is not above a bound, OTLP what is between two.
-    fn histograms(&self, samples: &[Sample<'_>]) -> Vec<Value> {
+    fn histograms(&self, samples: &[Sample<'_>]) -> Vec<HistogramDataPoint> {
         let mut by_labels: BTreeMap<Vec<(&str, &str)>, Vec<&Sample<'_>>> = BTreeMap::new();
         for sample in samples {
             let mut labels = sample.labels.clone();
@@ -70,33 +88,45 @@ impl Times {
             by_labels.entry(labels).or_default().push(sample);
         }
         let points = by_labels.into_iter().map(|(labels, samples)| {
-            let (mut bounds, mut counts, mut before) = (Vec::new(), Vec::new(), 0.0);
-            let value = |ending: &str| {
-                let found = samples.iter().find(|sample| sample.ending == ending);
-                found.map_or(0.0, |sample| sample.value)
+            let mut point = HistogramDataPoint {
+                attributes: attributes(&labels),
+                start_time_unix_nano: self.began,
+                time_unix_nano: self.now,
+                ..HistogramDataPoint::default()
             };
-            for sample in samples.iter().filter(|sample| sample.ending == "_bucket") {
-                let bound = sample.labels.iter().find(|(name, _)| *name == "le");
-                let bound: Option<f64> = bound.and_then(|(_, bound)| bound.parse().ok());
-                bounds.extend(bound.filter(|bound| bound.is_finite()));
-                counts.push(format!("{:.0}", sample.value - before));
-                before = sample.value;
+            let mut before = 0;
+            for sample in samples {
+                match sample.ending {
+                    "_sum" => point.sum = Some(sample.value),
+                    "_count" => point.count = whole(sample.value),
+                    _ => {
+                        let bound = sample.labels.iter().find(|(name, _)| *name == "le");
+                        let bound: Option<f64> = bound.and_then(|(_, bound)| bound.parse().ok());
+                        point
+                            .explicit_bounds
+                            .extend(bound.filter(|bound| bound.is_finite()));
+                        let so_far = whole(sample.value);
+                        point.bucket_counts.push(so_far.saturating_sub(before));
+                        before = so_far;
+                    }
+                }
             }
-            json!({
-                "attributes": attributes(&labels), "startTimeUnixNano": self.began, "timeUnixNano": self.now,
-                "count": format!("{:.0}", value("_count")), "sum": value("_sum"),
-                "explicitBounds": bounds, "bucketCounts": counts,
-            })
+            point
         });
         points.collect()
     }
 }
 
-fn attributes(labels: &[(&str, &str)]) -> Vec<Value> {
-    labels
+/// A count, which is written as a number like any other.
+fn whole(value: f64) -> u64 {
+    format!("{value:.0}").parse().unwrap_or(0)
+}
+
+fn attributes(labels: &[(&str, &str)]) -> Vec<KeyValue> {
+    let attributes = labels
         .iter()
-        .map(|(name, value)| json!({ "key": name, "value": { "stringValue": value } }))
-        .collect()
+        .map(|(name, value)| attribute(name, any_value::Value::StringValue((*value).to_owned())));
+    attributes.collect()
 }
 
 /// Each metric with its type and samples.
@@ -141,12 +171,14 @@ mod tests {
     use super::*;
     use crate::telemetry::metrics::{EventOutcome, Metrics};
 
-    /// The data of a metric of a body.
-    fn data(body: &Value, name: &str, form: &str) -> Value {
-        let metrics = &body["resourceMetrics"][0]["scopeMetrics"][0]["metrics"];
-        let mut metrics = metrics.as_array().unwrap().iter();
-        let metric = metrics.find(|metric| metric["name"] == name);
-        metric.unwrap_or_else(|| panic!("no {name}"))[form].clone()
+    fn data(request: &ExportMetricsServiceRequest, name: &str) -> Data {
+        let mut metrics = request.resource_metrics[0].scope_metrics[0].metrics.iter();
+        let metric = metrics.find(|metric| metric.name == name);
+        metric
+            .unwrap_or_else(|| panic!("no {name}"))
+            .data
+            .clone()
+            .unwrap()
     }
 
     #[test]
@@ -159,38 +191,38 @@ mod tests {
             metrics.event_to_row(Duration::from_millis(milliseconds), None);
         }
         let second = |second| Timestamp::from_second(second).unwrap();
-        let body = request(&metrics.encode().unwrap(), second(1), second(2));
+        let request = request(&metrics.encode().unwrap(), second(1), second(2));
 
-        let events = data(&body, "ingester_events", "sum");
+        let Data::Sum(events) = data(&request, "ingester_events") else {
+            panic!("no counter");
+        };
         assert_eq!(
-            (&events["isMonotonic"], &events["aggregationTemporality"]),
-            (&json!(true), &json!(2))
+            (events.is_monotonic, events.aggregation_temporality),
+            (true, 2)
         );
-        let points = events["dataPoints"].as_array().unwrap();
+        let row = attribute("outcome", any_value::Value::StringValue("row".to_owned()));
+        let mut points = events.data_points.iter();
         let rows = points
-            .iter()
-            .find(|point| point["attributes"][0]["value"]["stringValue"] == "row");
-        assert_eq!(rows.unwrap()["asDouble"], 2.0);
-        assert_eq!(rows.unwrap()["startTimeUnixNano"], "1000000000");
+            .find(|point| point.attributes == [row.clone()])
+            .unwrap();
+        assert_eq!(rows.value, Some(Value::AsDouble(2.0)));
         assert_eq!(
-            data(&body, "ingester_inbox_events", "gauge")["dataPoints"][0]["asDouble"],
-            3.0
+            (rows.start_time_unix_nano, rows.time_unix_nano),
+            (1_000_000_000, 2_000_000_000)
         );
+        let Data::Gauge(inbox) = data(&request, "ingester_inbox_events") else {
+            panic!("no gauge");
+        };
+        assert_eq!(inbox.data_points[0].value, Some(Value::AsDouble(3.0)));
 
-        let histogram = data(&body, "ingester_event_to_row_seconds", "histogram");
-        let point = &histogram["dataPoints"][0];
-        let counts: Vec<u64> = point["bucketCounts"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|count| count.as_str().unwrap().parse().unwrap())
-            .collect();
-        assert_eq!(
-            counts.len(),
-            point["explicitBounds"].as_array().unwrap().len() + 1
-        );
+        let Data::Histogram(histogram) = data(&request, "ingester_event_to_row_seconds") else {
+            panic!("no histogram");
+        };
+        let point = &histogram.data_points[0];
+        let counts = &point.bucket_counts;
+        assert_eq!(counts.len(), point.explicit_bounds.len() + 1);
         assert_eq!(counts.iter().sum::<u64>(), 4);
-        assert_eq!((counts[3], counts.last()), (2, Some(&1)), "{point}");
-        assert_eq!(point["count"], "4");
+        assert_eq!((counts[3], counts.last()), (2, Some(&1)), "{point:?}");
+        assert_eq!((point.count, point.sum), (4, Some(90.306)));
     }
 }

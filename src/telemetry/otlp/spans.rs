@@ -3,28 +3,26 @@
 use std::fmt::Debug;
 
 use ingester_core::time::Timestamp;
-use serde_json::{Value, json};
+use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
+use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind};
 use tokio::sync::mpsc;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
+use super::{attribute, nanoseconds};
 use crate::lifecycle;
-
-/// `SPAN_KIND_SERVER`, of requests; `SPAN_KIND_INTERNAL`, of everything else.
-const SERVER: u32 = 2;
-const INTERNAL: u32 = 1;
 
 /// Collects spans.
 #[derive(Debug)]
-pub struct Spans(mpsc::Sender<Value>);
+pub struct Spans(mpsc::Sender<Span>);
 
 /// A span that is not over.
 struct Open {
-    trace: String,
-    id: String,
-    parent: Option<String>,
+    trace: Vec<u8>,
+    id: Vec<u8>,
+    parent: Option<Vec<u8>>,
     began: Timestamp,
     fields: Fields,
 }
@@ -32,13 +30,13 @@ struct Open {
 /// What a span was given. Identifiers of the trace are no attributes.
 #[derive(Default)]
 struct Fields {
-    trace: Option<String>,
-    parent: Option<String>,
-    attributes: Vec<Value>,
+    trace: Option<Vec<u8>>,
+    parent: Option<Vec<u8>>,
+    attributes: Vec<KeyValue>,
 }
 
 impl Spans {
-    pub(super) fn new(sender: mpsc::Sender<Value>) -> Self {
+    pub(super) fn new(sender: mpsc::Sender<Span>) -> Self {
         Self(sender)
     }
 }
@@ -62,7 +60,7 @@ where
             (None, None) => (random(), None),
         };
         // The second half: the first is the time.
-        let id = random().split_off(16);
+        let id = random().split_off(8);
         let began = lifecycle::now();
         span.extensions_mut().insert(Open {
             trace,
@@ -88,30 +86,35 @@ where
             return;
         };
         let name = span.name();
-        let over = json!({
-            "traceId": open.trace,
-            "spanId": open.id,
-            "parentSpanId": open.parent.unwrap_or_default(),
-            "name": name,
-            "kind": if name == "request" { SERVER } else { INTERNAL },
-            "startTimeUnixNano": open.began.as_nanosecond().to_string(),
-            "endTimeUnixNano": lifecycle::now().as_nanosecond().to_string(),
-            "attributes": open.fields.attributes,
-        });
+        let kind = match name {
+            "request" => SpanKind::Server,
+            _ => SpanKind::Internal,
+        };
+        let over = Span {
+            trace_id: open.trace,
+            span_id: open.id,
+            parent_span_id: open.parent.unwrap_or_default(),
+            name: name.to_owned(),
+            kind: kind.into(),
+            start_time_unix_nano: nanoseconds(open.began),
+            end_time_unix_nano: nanoseconds(lifecycle::now()),
+            attributes: open.fields.attributes,
+            ..Span::default()
+        };
         // Full: the collector is away or slow, and a trace is not worth a wait.
         drop(self.0.try_send(over));
     }
 }
 
 impl Fields {
+    /// What is no identifier is none: a trace of its own begins.
     fn text(&mut self, field: &Field, text: String) {
         match field.name() {
-            "trace_id" | "parent_id" if text.is_empty() => {}
-            "trace_id" => self.trace = Some(text),
-            "parent_id" => self.parent = Some(text),
+            "trace_id" => self.trace = hex::decode(text).ok().filter(|id| !id.is_empty()),
+            "parent_id" => self.parent = hex::decode(text).ok().filter(|id| !id.is_empty()),
             name => self
                 .attributes
-                .push(json!({ "key": name, "value": { "stringValue": text } })),
+                .push(attribute(name, Value::StringValue(text))),
         }
     }
 }
@@ -122,9 +125,9 @@ impl Visit for Fields {
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        let value = json!({ "intValue": value.to_string() });
+        let value = i64::try_from(value).unwrap_or(i64::MAX);
         self.attributes
-            .push(json!({ "key": field.name(), "value": value }));
+            .push(attribute(field.name(), Value::IntValue(value)));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
@@ -132,7 +135,7 @@ impl Visit for Fields {
     }
 }
 
-/// 32 hexadecimal digits.
-fn random() -> String {
-    uuid::Uuid::now_v7().simple().to_string()
+/// 16 bytes.
+fn random() -> Vec<u8> {
+    uuid::Uuid::now_v7().as_bytes().to_vec()
 }

@@ -218,3 +218,16 @@ async fn an_event_is_shown_with_its_reason() {
         0
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_demo_counts_its_own_responses_among_those_of_another_one() {
+    let desk = Desk::new().await;
+
+    for _ in 0..2 {
+        let said = desk.list(&["demo", "--once", "3"]).await;
+        assert_eq!(
+            (&said[0]["completed"], &said[0]["rows"]),
+            (&json!(3), &json!(3))
+        );
+    }
+}

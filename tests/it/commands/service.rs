@@ -182,3 +182,21 @@ async fn top_shows_a_service_once_where_there_is_no_terminal() {
         .await
         .fails(1, "does not answer");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn recorded_callbacks_are_answered_as_their_fixtures_say() {
+    let desk = Desk::new().await;
+    let running = Running::start(&desk).await;
+    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/callbacks");
+
+    let replayed = desk.list(&["replay", fixtures, "--to", &running.url]).await;
+
+    assert!(replayed.len() > 10, "{replayed:?}");
+    assert!(replayed.iter().all(|one| one["asExpected"] == true));
+    assert!(replayed.iter().any(|one| one["answer"] == "accepted"));
+    running.life.stop();
+    running.ended.await.unwrap();
+    desk.run(&["replay", fixtures, "--to", &running.url])
+        .await
+        .fails(1, "does not answer");
+}

@@ -105,18 +105,7 @@ async fn killed_ten_times_it_ends_with_the_same_table() {
     history(&whole, 12_000);
     history(&killed, 12_000);
     backfill(&whole, Span::ALL).await.unwrap();
-    let config = killed.path().join("ingester.toml");
-    std::fs::write(&config, killed.toml()).unwrap();
-    let command = || {
-        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_qualtrics-ingester"));
-        command
-            .args(["backfill", "--survey", SURVEY, "--output", "json"])
-            .env_clear()
-            .envs(killed.environment())
-            .env("INGESTER_CONFIG", &config)
-            .kill_on_drop(true);
-        command
-    };
+    let command = || killed.command(&["backfill", "--survey", SURVEY, "--output", "json"]);
     for round in 0..10 {
         let mut child = command().spawn().unwrap();
         let rows_before = rows_in(&killed);
@@ -133,6 +122,10 @@ async fn killed_ten_times_it_ends_with_the_same_table() {
 
     assert!(output.status.success(), "{output:?}");
     assert_eq!(dump(&killed, TABLE), dump(&whole, TABLE));
+    const DIGESTS: &str =
+        "SELECT RESPONSE_ID, RECORDED_AT, DIGEST FROM QUALTRICS_RAW ORDER BY RESPONSE_ID";
+    assert_eq!(dump(&killed, DIGESTS), dump(&whole, DIGESTS));
+    assert_eq!(dump(&killed, DIGESTS).len(), 6000);
 }
 
 fn rows_in(world: &World) -> usize {

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use qualtrics_ingester::jobs::erase::Which;
 use qualtrics_sandbox::Limits;
 
-use super::support::{SURVEY, World, count, dump, eventually};
+use super::support::{SURVEY, World, count, dump, eventually, id};
 
 const OPEN: &str = "SELECT * FROM QUALTRICS_INBOX WHERE STATE <> 'done'";
 
@@ -76,5 +77,44 @@ async fn what_an_export_lacks_goes_on_waiting() {
 
     assert!(open().await > 0, "some are in no export");
     assert!(world.sandbox.counters().calls_of("response") <= 20);
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_export_for_waiting_events_brings_back_nothing_that_was_erased() {
+    let world = World::new().await;
+    world.insert("R_gone", "2024-01-01T00:00:00Z", 1);
+    let jobs = world.jobs();
+    let gone = Which::Ids(vec![id("R_gone")]);
+    for selection in jobs.select(&gone, None).await.unwrap() {
+        jobs.erase(&selection).await.unwrap();
+    }
+    let settings = [
+        ("RECONCILE_EVERY", "off"),
+        ("QUALTRICS_REQUESTS_PER_MINUTE", "10"),
+    ];
+    let served = world.serve(&settings).await;
+
+    // In the middle: the first find a free worker, the last are read singly, newest first.
+    for number in 0..100 {
+        if number == 50 {
+            world.sandbox.announce(SURVEY, "R_gone").unwrap();
+        }
+        world
+            .sandbox
+            .complete(SURVEY, serde_json::json!({}))
+            .unwrap();
+    }
+    world.sandbox.settle().await;
+    let erased =
+        "SELECT * FROM QUALTRICS_INBOX WHERE STATE = 'done' AND LAST_ERROR LIKE 'erased:%'";
+    eventually("all events end", Duration::from_secs(60), || async {
+        dump(&world, OPEN).is_empty()
+    })
+    .await;
+
+    assert_eq!(dump(&world, erased).len(), 1);
+    assert_eq!(count(served.store()).await, 100);
+    assert!(world.sandbox.counters().calls_of("export-file") > 0);
     served.stop().await;
 }

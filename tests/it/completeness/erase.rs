@@ -6,7 +6,7 @@ use qualtrics_ingester::jobs::erase::{Receipt, Which};
 use qualtrics_ingester::jobs::reconcile::Options;
 use qualtrics_ingester::jobs::{Jobs, Patience};
 
-use super::support::{SURVEY, World, count, dump, eventually, id, survey};
+use super::support::{SURVEY, World, count, dump, eventually, id, survey, tamper};
 
 const MARKER: &str = "unmistakable-7f3a9c";
 
@@ -172,4 +172,88 @@ async fn values_are_found_in_rows_and_documents_and_by_their_pseudonyms() {
     assert_eq!((nobody.len(), nobody[0].responses), (1, 0));
     assert!(files_with(&world, "Jane@Example.com").is_empty());
     served.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_here_goes_though_the_survey_has_no_table() {
+    let world = World::new().await;
+    let jobs = world.jobs();
+    jobs.store.run(Vec::new()).await.unwrap();
+    tamper(
+        &world,
+        &format!(
+            "INSERT INTO QUALTRICS_RAW VALUES ('{SURVEY}', 'R_one', '2024-01-01T00:00:00.000Z', '2024-01-01T00:00:00.000Z', \
+             'digest', '{{\"values\":{{\"AccountID\":\"{MARKER}\"}}}}')"
+        ),
+    );
+
+    let receipts = erase(&jobs, Which::Ids(vec![id("R_one")])).await;
+
+    assert_eq!((receipts[0].rows, receipts[0].documents), (0, 1));
+    assert_eq!(files_with(&world, MARKER), Vec::<String>::new());
+}
+
+/// The answers of a row and of a dead letter, sought in all that a process wrote: files and log.
+#[tokio::test]
+async fn nothing_that_was_erased_stands_in_a_file_or_a_log() {
+    let world = World::new().await;
+    let mut serve = world.spawn().await;
+    let response = complete(&world, serde_json::json!({ "AccountID": MARKER }));
+    let unfit = serde_json::json!({
+        "responseId": "R_unfit",
+        "values": { "status": 0, "finished": 1, "recordedDate": "2024-05-01T00:00:00Z", "_recordId": "R_unfit", "progress": MARKER },
+        "labels": {}
+    });
+    let unfit = serde_json::to_vec(&unfit).unwrap();
+    world.sandbox.insert(SURVEY, &unfit).unwrap();
+    world.sandbox.announce(SURVEY, "R_unfit").unwrap();
+    let ended = |state: &str| {
+        let ended = format!("SELECT * FROM QUALTRICS_INBOX WHERE STATE = '{state}'");
+        dump(&world, &ended).len()
+    };
+    eventually("row and dead letter", Duration::from_secs(20), || async {
+        (ended("done"), ended("dead")) == (1, 1)
+    })
+    .await;
+    assert!(!files_with(&world, MARKER).is_empty());
+
+    let mut erase = world.command(&["erase", &response, "R_unfit", "--yes"]);
+    let erased = erase.env("RUST_LOG", "debug").output().await.unwrap();
+
+    assert!(erased.status.success(), "{erased:?}");
+    assert!(!format!("{erased:?}").contains(MARKER));
+    assert_eq!(files_with(&world, MARKER), Vec::<String>::new());
+    let log = std::fs::read_to_string(world.path().join("serve.log")).unwrap();
+    assert!(log.contains("event given up"), "{log}");
+    serve.kill().await.unwrap();
+    assert_eq!(files_with(&world, MARKER), Vec::<String>::new());
+}
+
+/// What docs/operate.md says of a backup.
+#[tokio::test]
+async fn a_copy_of_file_and_log_of_a_stopped_service_has_every_row() {
+    let world = World::new().await;
+    let mut serve = world.spawn().await;
+    for _ in 0..50 {
+        complete(&world, serde_json::json!({ "AccountID": "ACME" }));
+    }
+    let done = "SELECT * FROM QUALTRICS_INBOX WHERE STATE = 'done'";
+    eventually("the rows", Duration::from_secs(20), || async {
+        dump(&world, done).len() == 50
+    })
+    .await;
+    let pid = serve.id().unwrap().to_string();
+    let sent = std::process::Command::new("kill").arg(&pid).status();
+    assert!(sent.unwrap().success());
+    assert!(serve.wait().await.unwrap().success());
+
+    let copy = tempfile::tempdir().unwrap();
+    for name in ["feedback.db", "feedback.db-wal"] {
+        std::fs::copy(world.path().join(name), copy.path().join(name)).unwrap();
+    }
+
+    let copied = rusqlite::Connection::open(copy.path().join("feedback.db")).unwrap();
+    let rows = "SELECT COUNT(*) FROM FEEDBACK";
+    let rows = copied.query_row(rows, [], |row| row.get::<_, u32>(0));
+    assert_eq!(rows, Ok(50));
 }

@@ -4,6 +4,7 @@ mod backfill;
 mod burst;
 mod erase;
 mod hana;
+mod late;
 mod reconcile;
 mod scheduler;
 mod silence;

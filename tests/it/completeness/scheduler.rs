@@ -42,6 +42,15 @@ async fn scheduler() -> (String, Reported) {
     (url, reported)
 }
 
+/// The scheduler's binding.
+fn bound(url: &str) -> String {
+    json!({ "jobscheduler": [{
+        "name": "jobs", "label": "jobscheduler", "plan": "standard", "tags": [],
+        "credentials": { "url": url, "uaa": { "clientid": "c", "clientsecret": "s", "url": url } }
+    }] })
+    .to_string()
+}
+
 const SCHEDULE: &str = "5a8f2c6e-1111-4a8f-8c6e-000000000001";
 const RUN: &str = "5a8f2c6e-2222-4a8f-8c6e-000000000002";
 
@@ -64,13 +73,7 @@ async fn ask(url: &str, job: &str) -> StatusCode {
 async fn a_run_is_accepted_at_once_and_reported_to_the_bound_service() {
     let (url, reported) = scheduler().await;
     let mut world = World::new().await;
-    world.services = Some(
-        json!({ "jobscheduler": [{
-            "name": "jobs", "label": "jobscheduler", "plan": "standard", "tags": [],
-            "credentials": { "url": url, "uaa": { "clientid": "c", "clientsecret": "s", "url": url } }
-        }] })
-        .to_string(),
-    );
+    world.services = Some(bound(&url));
     world.insert("R_old", "2024-01-01T00:00:00Z", 1);
     let served = world.serve(&[("RECONCILE_EVERY", "off")]).await;
 
@@ -95,13 +98,7 @@ async fn a_run_is_accepted_at_once_and_reported_to_the_bound_service() {
 async fn a_run_beside_another_one_is_a_success_that_did_nothing() {
     let (url, reported) = scheduler().await;
     let mut world = World::new().await;
-    world.services = Some(
-        json!({ "jobscheduler": [{
-            "name": "jobs", "label": "jobscheduler", "plan": "standard", "tags": [],
-            "credentials": { "url": url, "uaa": { "clientid": "c", "clientsecret": "s", "url": url } }
-        }] })
-        .to_string(),
-    );
+    world.services = Some(bound(&url));
     world.sandbox.set_faults("export-time=3s".parse().unwrap());
     world.insert("R_old", "2024-01-01T00:00:00Z", 1);
     let served = world.serve(&[("RECONCILE_EVERY", "off")]).await;
@@ -125,6 +122,31 @@ async fn a_run_beside_another_one_is_a_success_that_did_nothing() {
     );
     assert!(reports[1].0.starts_with("1/"));
     served.stop().await;
+}
+
+#[tokio::test]
+async fn a_run_that_a_restart_interrupts_is_reported_as_failed() {
+    let (url, reported) = scheduler().await;
+    let mut world = World::new().await;
+    world.services = Some(bound(&url));
+    world.sandbox.set_faults("export-time=60s".parse().unwrap());
+    world.insert("R_old", "2024-01-01T00:00:00Z", 1);
+    let served = world.serve(&[("RECONCILE_EVERY", "off")]).await;
+    assert_eq!(ask(&served.url, "7").await, StatusCode::ACCEPTED);
+    eventually("it is at it", Duration::from_secs(20), || async {
+        world.sandbox.counters().calls_of("export-start") == 1
+    })
+    .await;
+
+    served.stop().await;
+
+    let reports = reported.lock().unwrap().clone();
+    let (path, _, body) = &reports[0];
+    assert!(path.starts_with("7/"));
+    assert_eq!(
+        *body,
+        json!({ "success": false, "message": "interrupted by restart" })
+    );
 }
 
 #[tokio::test]

@@ -68,12 +68,25 @@ impl World {
             life,
             services: None,
             database: None,
-            toml: format!("[[survey]]\nid = \"{SURVEY}\"\nname = \"Feedback\"\n{settings}"),
+            toml: Self::survey(settings),
         }
     }
 
-    /// The same database and sandbox under other settings of the survey.
+    /// The same database and sandbox under more settings of the survey.
     pub(super) fn with_settings(&self, settings: &str) -> Self {
+        self.under(format!("{}{settings}\n", self.toml))
+    }
+
+    /// The same database and sandbox under other settings of the survey.
+    pub(super) fn with_toml(&self, settings: &str) -> Self {
+        self.under(Self::survey(settings))
+    }
+
+    fn survey(settings: &str) -> String {
+        format!("[[survey]]\nid = \"{SURVEY}\"\nname = \"Feedback\"\n{settings}")
+    }
+
+    fn under(&self, toml: String) -> Self {
         Self {
             sandbox: self.sandbox.clone(),
             url: self.url.clone(),
@@ -81,16 +94,12 @@ impl World {
             life: self.life.clone(),
             services: self.services.clone(),
             database: self.database.clone(),
-            toml: format!("{}{settings}\n", self.toml),
+            toml,
         }
     }
 
     pub(super) fn path(&self) -> PathBuf {
         self.folder.path().to_owned()
-    }
-
-    pub(super) fn toml(&self) -> &str {
-        &self.toml
     }
 
     pub(super) fn environment(&self) -> BTreeMap<String, String> {
@@ -122,6 +131,42 @@ impl World {
         sources.file = Some((PathBuf::from("test.toml"), self.toml.clone()));
         sources.services = self.services.clone();
         Config::load(&sources).unwrap()
+    }
+
+    /// The built binary with these settings, as a process of its own.
+    pub(super) fn command(&self, arguments: &[&str]) -> tokio::process::Command {
+        let config = self.path().join("ingester.toml");
+        std::fs::write(&config, &self.toml).unwrap();
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_qualtrics-ingester"));
+        command
+            .args(arguments)
+            .env_clear()
+            .envs(self.environment())
+            .env("INGESTER_CONFIG", &config)
+            .kill_on_drop(true);
+        command
+    }
+
+    /// `serve` as a process of its own, once Qualtrics calls it. Its log stands beside the database.
+    pub(super) async fn spawn(&self) -> tokio::process::Child {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        drop(listener);
+        let log = std::fs::File::create(self.path().join("serve.log")).unwrap();
+        let serve = self
+            .command(&["serve"])
+            .env("LISTEN_ADDR", &address)
+            .env("PUBLIC_URL", format!("http://{address}"))
+            .env("ENSURE_SUBSCRIPTIONS", "true")
+            .env("RECONCILE_EVERY", "off")
+            .env("RUST_LOG", "debug")
+            .stderr(log)
+            .spawn();
+        eventually("a subscription", Duration::from_secs(20), || async {
+            !self.sandbox.subscriptions().is_empty()
+        })
+        .await;
+        serve.unwrap()
     }
 
     /// As a command has them.

@@ -1,6 +1,6 @@
 //! The change log: who listens resumes from a position in it.
 
-use super::{Statement, instant, number, text};
+use super::{Dialect, Statement, instant, number, text};
 use crate::id::{ResponseId, SurveyId};
 use crate::inbox::Change;
 use crate::row::{Cell, ColumnType};
@@ -25,24 +25,23 @@ pub fn take_positions() -> Statement {
     Statement::new("/* changes.positions */ SELECT \"QUALTRICS_POSITIONS\".NEXTVAL FROM DUMMY")
 }
 
-/// Adds a committed row. SQLite gives the position, as the row id of what was inserted; HANA is told it, see
-/// [`take_positions`].
+/// Adds a committed row. SQLite gives the position, which is the row id; HANA is told it, see [`take_positions`].
 #[must_use]
-pub fn add(change: &Change) -> Statement {
-    let hana = Statement::new(
-        r#"/* changes.add */
+pub fn add(dialect: Dialect, change: &Change) -> Statement {
+    match dialect {
+        Dialect::Hana => Statement::new(
+            r#"/* changes.add */
 INSERT INTO "QUALTRICS_CHANGES" ("POSITION", "SURVEY_ID", "RESPONSE_ID", "COMPLETED_AT", "RECEIVED_AT", "COMMITTED_AT")
 VALUES (?, ?, ?, ?, ?, ?)"#,
-    )
-    .with([number(change.position)])
-    .with(add_binds(change));
-    let sqlite = Statement::new(
-        r#"/* changes.add */
+        )
+        .with([number(change.position)]),
+        Dialect::Sqlite => Statement::new(
+            r#"/* changes.add */
 INSERT INTO "QUALTRICS_CHANGES" ("SURVEY_ID", "RESPONSE_ID", "COMPLETED_AT", "RECEIVED_AT", "COMMITTED_AT")
 VALUES (?, ?, ?, ?, ?)"#,
-    )
-    .with(add_binds(change));
-    Statement::either(sqlite, hana)
+        ),
+    }
+    .with(add_binds(change))
 }
 
 fn add_binds(change: &Change) -> [Cell; 5] {

@@ -13,8 +13,22 @@ pub struct OwnTable {
     pub name: &'static str,
     columns: &'static str,
     key: &'static str,
+    /// How SQLite orders it.
+    sqlite_order: Order,
     /// Partial and expression indexes are SQLite's; HANA's column store needs none for these look-ups.
     sqlite_indexes: &'static [&'static str],
+}
+
+/// In which order SQLite keeps a table's rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// By the key, which is then no index of its own.
+    Key,
+    /// As they came, under row ids: what is worked on together lies together, and large documents are better off so.
+    /// Source: SQLite, "Clustered indexes and the WITHOUT ROWID optimization", 4.
+    Arrival,
+    /// As they came; the key is the row id itself, and never given twice.
+    Position,
 }
 
 /// Every own table, in the order of creation.
@@ -26,6 +40,7 @@ pub const OWN_TABLES: [OwnTable; 7] = [
                   \"ATTEMPTS\" INTEGER NOT NULL, \"NEXT_ATTEMPT_AT\" TIMESTAMP, \"LEASE_OWNER\" NVARCHAR(36), \
                   \"LEASE_UNTIL\" TIMESTAMP, \"LAST_ERROR\" NVARCHAR(1000), \"DONE_AT\" TIMESTAMP",
         key: "\"SURVEY_ID\", \"RESPONSE_ID\"",
+        sqlite_order: Order::Arrival,
         // What is done is most of the table and asked for by nobody on the hot way.
         sqlite_indexes: &[
             "CREATE INDEX IF NOT EXISTS \"QUALTRICS_INBOX_OPEN\" ON \"QUALTRICS_INBOX\" \
@@ -38,6 +53,7 @@ pub const OWN_TABLES: [OwnTable; 7] = [
         columns: "\"SURVEY_ID\" NVARCHAR(18) NOT NULL, \"RESPONSE_ID\" NVARCHAR(69) NOT NULL, \"RECORDED_AT\" TIMESTAMP, \
                   \"ASKED_AT\" TIMESTAMP NOT NULL, \"DIGEST\" NVARCHAR(64) NOT NULL, \"DOCUMENT\" NCLOB",
         key: "\"SURVEY_ID\", \"RESPONSE_ID\"",
+        sqlite_order: Order::Arrival,
         sqlite_indexes: &[],
     },
     OwnTable {
@@ -46,6 +62,7 @@ pub const OWN_TABLES: [OwnTable; 7] = [
                   \"DEFINITION_VERSION\" NVARCHAR(64), \"WATERMARK\" TIMESTAMP, \"DELETIONS_CHECKED_AT\" TIMESTAMP, \
                   \"CHANGE_NUMBER\" BIGINT NOT NULL, \"SUBSCRIPTION_ID\" NVARCHAR(64), \"KEY_FINGERPRINT\" NVARCHAR(32)",
         key: "\"SURVEY_ID\"",
+        sqlite_order: Order::Arrival,
         sqlite_indexes: &[],
     },
     OwnTable {
@@ -54,6 +71,7 @@ pub const OWN_TABLES: [OwnTable; 7] = [
                   \"TAG\" NVARCHAR(500) NOT NULL, \"QUESTION_KEY\" NVARCHAR(500) NOT NULL, \"TEXT\" NVARCHAR(5000), \
                   \"TYPE\" NVARCHAR(100) NOT NULL, \"CHOICES\" NCLOB",
         key: "\"SURVEY_ID\", \"COLUMN_NAME\"",
+        sqlite_order: Order::Arrival,
         sqlite_indexes: &[],
     },
     OwnTable {
@@ -61,6 +79,7 @@ pub const OWN_TABLES: [OwnTable; 7] = [
         columns: "\"POSITION\" BIGINT NOT NULL, \"SURVEY_ID\" NVARCHAR(18) NOT NULL, \"RESPONSE_ID\" NVARCHAR(69) NOT NULL, \
                   \"COMPLETED_AT\" TIMESTAMP, \"RECEIVED_AT\" TIMESTAMP, \"COMMITTED_AT\" TIMESTAMP NOT NULL",
         key: "\"POSITION\"",
+        sqlite_order: Order::Position,
         sqlite_indexes: &[
             "CREATE INDEX IF NOT EXISTS \"QUALTRICS_CHANGES_SURVEY\" ON \"QUALTRICS_CHANGES\" (\"SURVEY_ID\", \"POSITION\")",
         ],
@@ -70,12 +89,14 @@ pub const OWN_TABLES: [OwnTable; 7] = [
         columns: "\"JOB\" NVARCHAR(60) NOT NULL, \"SURVEY_ID\" NVARCHAR(60) NOT NULL, \"OWNER\" NVARCHAR(36), \
                   \"UNTIL\" TIMESTAMP, \"STATE\" NCLOB",
         key: "\"JOB\", \"SURVEY_ID\"",
+        sqlite_order: Order::Arrival,
         sqlite_indexes: &[],
     },
     OwnTable {
         name: "QUALTRICS_ERASED",
         columns: "\"HASH\" NVARCHAR(64) NOT NULL, \"ERASED_AT\" TIMESTAMP NOT NULL",
         key: "\"HASH\"",
+        sqlite_order: Order::Key,
         sqlite_indexes: &[],
     },
 ];
@@ -89,22 +110,15 @@ impl OwnTable {
         } = self;
         match dialect {
             Dialect::Sqlite => {
-                // POSITION is the row id itself and never given twice; the others need no row id beside their key.
-                let table = if *name == "QUALTRICS_CHANGES" {
-                    let columns =
-                        columns.replacen("BIGINT NOT NULL", "INTEGER PRIMARY KEY AUTOINCREMENT", 1);
-                    format!("CREATE TABLE IF NOT EXISTS \"{name}\" ({columns})")
-                } else {
-                    // Large documents are better off in a table with row ids. Source: SQLite, "WITHOUT ROWID", 4.
-                    let rowid = if columns.contains("NCLOB") {
-                        ""
-                    } else {
-                        " WITHOUT ROWID"
-                    };
-                    format!(
-                        "CREATE TABLE IF NOT EXISTS \"{name}\" ({columns}, PRIMARY KEY ({key})){rowid}"
-                    )
+                let table = match self.sqlite_order {
+                    Order::Key => format!("({columns}, PRIMARY KEY ({key})) WITHOUT ROWID"),
+                    Order::Arrival => format!("({columns}, PRIMARY KEY ({key}))"),
+                    Order::Position => {
+                        let id = "INTEGER PRIMARY KEY AUTOINCREMENT";
+                        format!("({})", columns.replacen("BIGINT NOT NULL", id, 1))
+                    }
                 };
+                let table = format!("CREATE TABLE IF NOT EXISTS \"{name}\" {table}");
                 let mut statements = vec![table];
                 statements.extend(self.sqlite_indexes.iter().map(|&index| index.to_owned()));
                 statements

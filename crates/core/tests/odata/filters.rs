@@ -1,4 +1,6 @@
 //! `$filter`, `$orderby` and `$search`. Source: OData V4.01 Part 2, 5.1.
+//!
+//! Long because each operator and function of the specification has its cases here.
 
 use bigdecimal::BigDecimal;
 use ingester_core::row::Cell;

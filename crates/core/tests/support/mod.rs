@@ -1,4 +1,6 @@
 //! A service in small: what the real one does between socket and database, on an in-memory SQLite.
+//!
+//! Long because it stands in for everything between socket and database, for all tests of OData.
 
 use std::sync::Arc;
 

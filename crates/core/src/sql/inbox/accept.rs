@@ -2,18 +2,25 @@
 
 use std::time::Duration;
 
-use super::super::{Statement, later, number, seconds, stamp, text, when};
+use super::super::{Dialect, Statement, later, number, seconds, stamp, text};
 use crate::id::{ResponseId, SurveyId};
 use crate::inbox::{Event, Owner, REVIVAL_AFTER, TOPIC};
 use crate::row::{Cell, ColumnType};
 use crate::time::Timestamp;
 
-/// Stores an event, leased if an owner is given, else pending. SQLite answers the `COMPLETED_AT` that now stands there,
-/// and no row if the event is a duplicate. HANA can't answer rows of what it writes: there the count says whether the
-/// event is new or newer, and [`revive_again`] is asked about the others.
+/// Stores an event, leased if an owner is given, else pending. No row changed means that it is known: then
+/// [`begin_again`] is asked on SQLite and [`revive_again`] on HANA, where a newer completion is stored here already.
 #[must_use]
-pub fn accept(event: &Event, lease: Option<(&Owner, Duration)>, now: Timestamp) -> Statement {
-    Statement::either(accept_sqlite(event, lease, now), accept_hana(event, lease))
+pub fn accept(
+    dialect: Dialect,
+    event: &Event,
+    lease: Option<(&Owner, Duration)>,
+    now: Timestamp,
+) -> Statement {
+    match dialect {
+        Dialect::Sqlite => accept_sqlite(event, lease, now),
+        Dialect::Hana => accept_hana(event, lease),
+    }
 }
 
 /// State, attempts, and the seconds from now when it is due and until when it is leased.
@@ -106,23 +113,13 @@ FROM "QUALTRICS_INBOX" WHERE "SURVEY_ID" = ? AND "RESPONSE_ID" = ?"#,
     .with([text(survey), text(response)])
 }
 
+/// What most callbacks need and no more: an upsert that answers rows takes twice as long.
 fn accept_sqlite(event: &Event, lease: Option<(&Owner, Duration)>, now: Timestamp) -> Statement {
-    let (state, attempts, next) = match lease {
-        Some(_) => ("leased", 1, None),
-        None => ("pending", 0, Some(event.received_at)),
-    };
     Statement::new(
         r#"/* inbox.accept */
-INSERT INTO "QUALTRICS_INBOX" AS I ("SURVEY_ID", "RESPONSE_ID", "TOPIC", "COMPLETED_AT", "RECEIVED_AT", "STATE",
-  "ATTEMPTS", "NEXT_ATTEMPT_AT", "LEASE_OWNER", "LEASE_UNTIL", "LAST_ERROR", "DONE_AT")
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)
-ON CONFLICT ("SURVEY_ID", "RESPONSE_ID") DO UPDATE SET
-  "COMPLETED_AT" = MAX(I."COMPLETED_AT", excluded."COMPLETED_AT"), "RECEIVED_AT" = excluded."RECEIVED_AT",
-  "STATE" = excluded."STATE", "ATTEMPTS" = excluded."ATTEMPTS", "NEXT_ATTEMPT_AT" = excluded."NEXT_ATTEMPT_AT",
-  "LEASE_OWNER" = excluded."LEASE_OWNER", "LEASE_UNTIL" = excluded."LEASE_UNTIL", "LAST_ERROR" = NULL, "DONE_AT" = NULL
-WHERE excluded."COMPLETED_AT" > I."COMPLETED_AT"
-   OR (I."STATE" = 'dead' AND I."DONE_AT" <= ? /* revivable since */)
-RETURNING "COMPLETED_AT""#,
+INSERT INTO "QUALTRICS_INBOX" ("SURVEY_ID", "RESPONSE_ID", "TOPIC", "COMPLETED_AT", "RECEIVED_AT", "STATE", "ATTEMPTS",
+  "NEXT_ATTEMPT_AT", "LEASE_OWNER", "LEASE_UNTIL")
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"#,
     )
     .with([
         text(&event.survey_id),
@@ -130,11 +127,48 @@ RETURNING "COMPLETED_AT""#,
         text(TOPIC),
         stamp(event.completed_at),
         stamp(event.received_at),
-        text(state),
-        number(attempts),
-        when(next),
-        lease.map_or(Cell::Null, |(owner, _)| text(owner)),
-        when(lease.map(|(_, duration)| later(now, duration))),
+    ])
+    .with(begun_at(event, lease, now))
+}
+
+/// SQLite only: lets an event begin anew if what came is a newer completion, or if it died long enough ago; answers the
+/// `COMPLETED_AT` that then stands there. No row means that it is a duplicate.
+#[must_use]
+pub fn begin_again(event: &Event, lease: Option<(&Owner, Duration)>, now: Timestamp) -> Statement {
+    Statement::new(
+        r#"/* inbox.begin_again */
+UPDATE "QUALTRICS_INBOX" SET "COMPLETED_AT" = MAX("COMPLETED_AT", ?), "RECEIVED_AT" = ?, "STATE" = ?, "ATTEMPTS" = ?,
+  "NEXT_ATTEMPT_AT" = ?, "LEASE_OWNER" = ?, "LEASE_UNTIL" = ?, "LAST_ERROR" = NULL, "DONE_AT" = NULL
+WHERE "SURVEY_ID" = ? AND "RESPONSE_ID" = ?
+  AND ("COMPLETED_AT" < ? OR ("STATE" = 'dead' AND "DONE_AT" <= ? /* revivable since */))
+RETURNING "COMPLETED_AT""#,
+    )
+    .with([stamp(event.completed_at), stamp(event.received_at)])
+    .with(begun_at(event, lease, now))
+    .with([
+        text(&event.survey_id),
+        text(&event.response_id),
+        stamp(event.completed_at),
         stamp(now.checked_sub(REVIVAL_AFTER).unwrap_or(now)),
     ])
+}
+
+/// State, attempts, when it is due, whose it is and until when, by our own clock.
+fn begun_at(event: &Event, lease: Option<(&Owner, Duration)>, now: Timestamp) -> [Cell; 5] {
+    match lease {
+        Some((owner, duration)) => [
+            text("leased"),
+            number(1),
+            Cell::Null,
+            text(owner),
+            stamp(later(now, duration)),
+        ],
+        None => [
+            text("pending"),
+            number(0),
+            stamp(event.received_at),
+            Cell::Null,
+            Cell::Null,
+        ],
+    }
 }

@@ -8,56 +8,95 @@ mod selection;
 
 use std::time::Duration;
 
-use super::{Statement, in_list, later, number, seconds, stamp, text};
+use super::{Dialect, Statement, in_list, later, number, seconds, stamp, text};
 use crate::id::{ResponseId, SurveyId};
 use crate::inbox::{Fence, Owner, Reason};
-use crate::row::Cell;
+use crate::row::{Cell, ColumnType};
 use crate::time::Timestamp;
 
-pub use accept::{STANDING, accept, revive_again, standing};
+pub use accept::{STANDING, accept, begin_again, revive_again, standing};
 pub use selection::{LISTED, Selection, count, drop_events, list, revive};
 
 /// `LAST_ERROR` is NVARCHAR(1000).
 const LAST_ERROR_CHARS_MAX: usize = 1000;
 
-/// SQLite only: what may be claimed: due and pending, newest first. Answers survey, response, completed, received,
-/// attempts.
+/// SQLite only: leases what is due and pending, the newest first, and answers it as [`CLAIMED`], in no order. Whoever
+/// writes there is alone, so that nothing can come between the look and the lease.
 ///
-/// Looked for in the index alone, and then read: where a million wait for a later attempt, they are passed over without
-/// a look into the table for each.
+/// Looked for in the index alone: where a million wait for a later attempt, they are passed over without a look into the
+/// table for each.
 #[must_use]
-pub fn due(surveys: &[SurveyId], limit: u32, now: Timestamp) -> Statement {
-    let mut statement = Statement::new(
-        r#"/* inbox.due */
-SELECT I."SURVEY_ID", I."RESPONSE_ID", I."COMPLETED_AT", I."RECEIVED_AT", I."ATTEMPTS" FROM (
-  SELECT "SURVEY_ID", "RESPONSE_ID" FROM "QUALTRICS_INBOX"
-  WHERE "STATE" <> 'done' AND "STATE" = 'pending' AND "NEXT_ATTEMPT_AT" <= "#,
-    );
-    statement.bind(stamp(now));
-    of_surveys(&mut statement, surveys);
-    statement
-        .push(r#" ORDER BY "RECEIVED_AT" DESC LIMIT "#)
-        .number(limit.into())
-        .push(
-            r#") D INNER JOIN "QUALTRICS_INBOX" I ON I."SURVEY_ID" = D."SURVEY_ID" AND I."RESPONSE_ID" = D."RESPONSE_ID"
-ORDER BY I."RECEIVED_AT" DESC"#,
-        );
-    statement
+pub fn claim_due(
+    surveys: &[SurveyId],
+    limit: usize,
+    lease: (&Owner, Duration),
+    now: Timestamp,
+) -> Statement {
+    claim_where(
+        r#""STATE" = 'pending' AND "NEXT_ATTEMPT_AT" <= "#,
+        surveys,
+        limit,
+        lease,
+        now,
+    )
 }
 
-/// What a process left behind that did not renew its lease. Answers as [`due`].
+/// SQLite only: the same for what a process left behind that did not renew its lease.
 #[must_use]
-pub fn expired(surveys: &[SurveyId], limit: u32, now: Timestamp) -> Statement {
+pub fn claim_expired(
+    surveys: &[SurveyId],
+    limit: usize,
+    lease: (&Owner, Duration),
+    now: Timestamp,
+) -> Statement {
+    claim_where(
+        r#""STATE" = 'leased' AND "LEASE_UNTIL" < "#,
+        surveys,
+        limit,
+        lease,
+        now,
+    )
+}
+
+/// The types of what a claim answers: survey, response, completed, received, attempts.
+pub const CLAIMED: [ColumnType; 5] = [
+    ColumnType::NVarchar(18),
+    ColumnType::NVarchar(69),
+    ColumnType::Timestamp,
+    ColumnType::Timestamp,
+    ColumnType::Integer,
+];
+
+fn claim_where(
+    is_claimable_at: &'static str,
+    surveys: &[SurveyId],
+    limit: usize,
+    (owner, duration): (&Owner, Duration),
+    now: Timestamp,
+) -> Statement {
     let mut statement = Statement::new(
-        r#"/* inbox.expired */
-SELECT "SURVEY_ID", "RESPONSE_ID", "COMPLETED_AT", "RECEIVED_AT", "ATTEMPTS" FROM "QUALTRICS_INBOX"
-WHERE "STATE" <> 'done' AND "STATE" = 'leased' AND "LEASE_UNTIL" < "#,
+        r#"/* inbox.claim */
+UPDATE "QUALTRICS_INBOX" SET "STATE" = 'leased', "ATTEMPTS" = "ATTEMPTS" + 1, "NEXT_ATTEMPT_AT" = NULL, "LEASE_OWNER" = "#,
     );
-    statement.bind(stamp(now));
-    of_surveys(&mut statement, surveys);
     statement
-        .push(r#" ORDER BY "RECEIVED_AT" DESC LIMIT "#)
-        .number(limit.into());
+        .bind(text(owner))
+        .push(r#", "LEASE_UNTIL" = "#)
+        .bind(stamp(later(now, duration)))
+        .push(
+            r#" WHERE rowid IN (SELECT rowid FROM "QUALTRICS_INBOX" WHERE "STATE" <> 'done' AND "#,
+        )
+        .push(is_claimable_at)
+        .bind(stamp(now))
+        .push(r#" AND "SURVEY_ID" IN (NULL"#);
+    for survey in surveys {
+        statement.push(", ").bind(text(survey));
+    }
+    statement
+        .push(r#") ORDER BY "RECEIVED_AT" DESC LIMIT "#)
+        .bind(number(i64::try_from(limit).unwrap_or(i64::MAX)))
+        .push(
+            r#") RETURNING "SURVEY_ID", "RESPONSE_ID", "COMPLETED_AT", "RECEIVED_AT", "ATTEMPTS""#,
+        );
     statement
 }
 
@@ -71,7 +110,7 @@ pub enum Candidates {
     All,
 }
 
-/// HANA only: what may be claimed, due or left behind, newest first, by the database's clock. Answers as [`due`].
+/// HANA only: what may be claimed, due or left behind, newest first, by the database's clock, as [`CLAIMED`].
 #[must_use]
 pub fn claimable(surveys: &[SurveyId], limit: u32, candidates: Candidates) -> Statement {
     let mut statement = Statement::new(
@@ -90,26 +129,16 @@ WHERE (("STATE" = 'pending' AND "NEXT_ATTEMPT_AT" <= CURRENT_UTCTIMESTAMP)
     statement
 }
 
-fn of_surveys(statement: &mut Statement, surveys: &[SurveyId]) {
-    statement.push(r#" AND "SURVEY_ID" IN (NULL"#);
-    for survey in surveys {
-        statement.push(", ").bind(text(survey));
-    }
-    statement.push(")");
-}
-
-/// Takes a lease if nothing changed since it was looked at: a compare-and-set, right on any database.
+/// HANA only: takes a lease if nothing changed since it was looked at: a compare-and-set.
 #[must_use]
 pub fn claim(
     survey: &SurveyId,
     response: &ResponseId,
     attempts: u32,
     completed_at: Timestamp,
-    lease: (&Owner, Duration),
-    now: Timestamp,
+    (owner, duration): (&Owner, Duration),
 ) -> Statement {
-    let (owner, duration) = lease;
-    let hana = Statement::new(
+    Statement::new(
         r#"/* inbox.claim */
 UPDATE "QUALTRICS_INBOX" SET "STATE" = 'leased', "ATTEMPTS" = "ATTEMPTS" + 1, "NEXT_ATTEMPT_AT" = NULL,
   "LEASE_OWNER" = ?, "LEASE_UNTIL" = ADD_SECONDS(CURRENT_UTCTIMESTAMP, ?)
@@ -123,24 +152,7 @@ WHERE "SURVEY_ID" = ? AND "RESPONSE_ID" = ? AND "ATTEMPTS" = ? AND "COMPLETED_AT
         text(response),
         number(attempts),
         stamp(completed_at),
-    ]);
-    let sqlite = Statement::new(
-        r#"/* inbox.claim */
-UPDATE "QUALTRICS_INBOX" SET "STATE" = 'leased', "ATTEMPTS" = "ATTEMPTS" + 1, "NEXT_ATTEMPT_AT" = NULL,
-  "LEASE_OWNER" = ?, "LEASE_UNTIL" = ?
-WHERE "SURVEY_ID" = ? AND "RESPONSE_ID" = ? AND "ATTEMPTS" = ? AND "COMPLETED_AT" = ?
-  AND ("STATE" = 'pending' OR ("STATE" = 'leased' AND "LEASE_UNTIL" < ?))"#,
-    )
-    .with([
-        text(owner),
-        stamp(later(now, duration)),
-        text(survey),
-        text(response),
-        number(attempts),
-        stamp(completed_at),
-        stamp(now),
-    ]);
-    Statement::either(sqlite, hana)
+    ])
 }
 
 fn fence_binds(fence: &Fence) -> [Cell; 5] {
@@ -165,18 +177,18 @@ macro_rules! under_fence {
 
 /// Prolongs a lease. No row changed means that it is lost.
 #[must_use]
-pub fn renew(fence: &Fence, duration: Duration, now: Timestamp) -> Statement {
-    let sqlite = Statement::new(under_fence!(
-        "/* inbox.renew */\nUPDATE \"QUALTRICS_INBOX\" SET \"LEASE_UNTIL\" = ?"
-    ))
-    .with([stamp(later(now, duration))])
-    .with(fence_binds(fence));
-    let hana = Statement::new(under_fence!(
-        "/* inbox.renew */\nUPDATE \"QUALTRICS_INBOX\" SET \"LEASE_UNTIL\" = ADD_SECONDS(CURRENT_UTCTIMESTAMP, ?)"
-    ))
-    .with([seconds(duration)])
-    .with(fence_binds(fence));
-    Statement::either(sqlite, hana)
+pub fn renew(dialect: Dialect, fence: &Fence, duration: Duration, now: Timestamp) -> Statement {
+    match dialect {
+        Dialect::Sqlite => Statement::new(under_fence!(
+            "/* inbox.renew */\nUPDATE \"QUALTRICS_INBOX\" SET \"LEASE_UNTIL\" = ?"
+        ))
+        .with([stamp(later(now, duration))]),
+        Dialect::Hana => Statement::new(under_fence!(
+            "/* inbox.renew */\nUPDATE \"QUALTRICS_INBOX\" SET \"LEASE_UNTIL\" = ADD_SECONDS(CURRENT_UTCTIMESTAMP, ?)"
+        ))
+        .with([seconds(duration)]),
+    }
+    .with(fence_binds(fence))
 }
 
 /// What ends a lease on HANA, whatever the outcome: one text, so that all outcomes of a batch are one round trip. The
@@ -207,44 +219,53 @@ UPDATE "QUALTRICS_INBOX" SET "STATE" = ?, "DONE_AT" = ADD_SECONDS(CURRENT_UTCTIM
 
 /// Marks an event done, with the reason if there is no row. No row changed means that the lease is lost.
 #[must_use]
-pub fn done(fence: &Fence, reason: Option<&Reason>, now: Timestamp) -> Statement {
-    let sqlite = Statement::new(under_fence!(
-        "/* inbox.done */\nUPDATE \"QUALTRICS_INBOX\" SET \"STATE\" = 'done', \"DONE_AT\" = ?, \"LAST_ERROR\" = ?, \
-         \"NEXT_ATTEMPT_AT\" = NULL, \"LEASE_OWNER\" = NULL, \"LEASE_UNTIL\" = NULL"
-    ))
-    .with([stamp(now), last_error(reason)])
-    .with(fence_binds(fence));
-    Statement::either(sqlite, settle(fence, "done", number(0), Cell::Null, reason))
+pub fn done(dialect: Dialect, fence: &Fence, reason: Option<&Reason>, now: Timestamp) -> Statement {
+    match dialect {
+        Dialect::Hana => settle(fence, "done", number(0), Cell::Null, reason),
+        Dialect::Sqlite => Statement::new(under_fence!(
+            r#"/* inbox.done */
+UPDATE "QUALTRICS_INBOX" SET "STATE" = 'done', "DONE_AT" = ?, "LAST_ERROR" = ?,
+  "NEXT_ATTEMPT_AT" = NULL, "LEASE_OWNER" = NULL, "LEASE_UNTIL" = NULL"#
+        ))
+        .with([stamp(now), last_error(reason)])
+        .with(fence_binds(fence)),
+    }
 }
 
 /// Gives an event up with its reason. No row changed means that the lease is lost.
 #[must_use]
-pub fn dead(fence: &Fence, reason: &Reason, now: Timestamp) -> Statement {
-    let sqlite = Statement::new(under_fence!(
-        "/* inbox.dead */\nUPDATE \"QUALTRICS_INBOX\" SET \"STATE\" = 'dead', \"DONE_AT\" = ?, \"LAST_ERROR\" = ?, \
-         \"NEXT_ATTEMPT_AT\" = NULL, \"LEASE_OWNER\" = NULL, \"LEASE_UNTIL\" = NULL"
-    ))
-    .with([stamp(now), last_error(Some(reason))])
-    .with(fence_binds(fence));
-    Statement::either(
-        sqlite,
-        settle(fence, "dead", number(0), Cell::Null, Some(reason)),
-    )
+pub fn dead(dialect: Dialect, fence: &Fence, reason: &Reason, now: Timestamp) -> Statement {
+    match dialect {
+        Dialect::Hana => settle(fence, "dead", number(0), Cell::Null, Some(reason)),
+        Dialect::Sqlite => Statement::new(under_fence!(
+            r#"/* inbox.dead */
+UPDATE "QUALTRICS_INBOX" SET "STATE" = 'dead', "DONE_AT" = ?, "LAST_ERROR" = ?,
+  "NEXT_ATTEMPT_AT" = NULL, "LEASE_OWNER" = NULL, "LEASE_UNTIL" = NULL"#
+        ))
+        .with([stamp(now), last_error(Some(reason))])
+        .with(fence_binds(fence)),
+    }
 }
 
 /// Gives a lease back, to be claimed after a delay. No row changed means that the lease is lost.
 #[must_use]
-pub fn retry(fence: &Fence, after: Duration, reason: Option<&Reason>, now: Timestamp) -> Statement {
-    let sqlite = Statement::new(under_fence!(
-        "/* inbox.retry */\nUPDATE \"QUALTRICS_INBOX\" SET \"STATE\" = 'pending', \"NEXT_ATTEMPT_AT\" = ?, \
-         \"LAST_ERROR\" = COALESCE(?, \"LAST_ERROR\"), \"LEASE_OWNER\" = NULL, \"LEASE_UNTIL\" = NULL"
-    ))
-    .with([stamp(later(now, after)), last_error(reason)])
-    .with(fence_binds(fence));
-    Statement::either(
-        sqlite,
-        settle(fence, "pending", Cell::Null, seconds(after), reason),
-    )
+pub fn retry(
+    dialect: Dialect,
+    fence: &Fence,
+    after: Duration,
+    reason: Option<&Reason>,
+    now: Timestamp,
+) -> Statement {
+    match dialect {
+        Dialect::Hana => settle(fence, "pending", Cell::Null, seconds(after), reason),
+        Dialect::Sqlite => Statement::new(under_fence!(
+            r#"/* inbox.retry */
+UPDATE "QUALTRICS_INBOX" SET "STATE" = 'pending', "NEXT_ATTEMPT_AT" = ?, "LAST_ERROR" = COALESCE(?, "LAST_ERROR"),
+  "LEASE_OWNER" = NULL, "LEASE_UNTIL" = NULL"#
+        ))
+        .with([stamp(later(now, after)), last_error(reason)])
+        .with(fence_binds(fence)),
+    }
 }
 
 /// Notes on a done event why it has no row of its own.
