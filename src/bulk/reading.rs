@@ -14,9 +14,9 @@ use crate::qualtrics::{Export, QualtricsError};
 use crate::surveys::{CompiledSurvey, SurveyError, Surveys};
 
 /// Documents digested and written together: few enough that a live event behind them waits for milliseconds.
-const CHUNK_DOCUMENTS: usize = 512;
+const CHUNK_DOCUMENTS: usize = 384;
 /// Their bytes, so that long essays make small chunks.
-const CHUNK_BYTES: usize = 1024 * 1024;
+const CHUNK_BYTES: usize = 512 * 1024;
 /// Chunks that are read while one is written.
 const CHUNKS_AHEAD: usize = 1;
 
