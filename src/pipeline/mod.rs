@@ -5,7 +5,6 @@
 //! already leased, one that finds none waits in the table until [`recovery`] claims it.
 
 mod burst;
-mod doubts;
 mod held;
 pub mod recovery;
 mod worker;
@@ -22,7 +21,6 @@ use crate::qualtrics::Qualtrics;
 use crate::store::{LeaseWish, Store, StoreError};
 use crate::surveys::Surveys;
 use crate::telemetry::metrics::{EventOutcome, Metrics};
-use doubts::Doubts;
 use held::Held;
 
 /// Events worked on at a time. Most of an event's life is one HTTP round trip; the client adapts how many of those are
@@ -52,7 +50,6 @@ pub struct Pipeline {
     parts: Arc<Parts>,
     permits: Arc<Semaphore>,
     held: Held,
-    doubts: Arc<Doubts>,
     signals: Arc<Signals>,
 }
 
@@ -81,7 +78,6 @@ impl Pipeline {
         let pipeline = Self {
             permits: Arc::new(Semaphore::new(WORKERS)),
             held: Held::default(),
-            doubts: Arc::default(),
             signals: Arc::default(),
             parts: Arc::new(parts),
         };

@@ -41,8 +41,6 @@ enum Failure {
     Survey(SurveyError),
     Qualtrics(QualtricsError),
     Document(DocumentError),
-    /// The document shows an older completion than the event tells of.
-    Older,
 }
 
 impl Failure {
@@ -55,7 +53,6 @@ impl Failure {
                 Retry::Backoff | Retry::Never => RetryKind::Failure,
             },
             Self::Document(DocumentError::NotYet) => RetryKind::NotYet,
-            Self::Older => RetryKind::Older,
             Self::Document(_) | Self::Survey(_) => RetryKind::Failure,
         }
     }
@@ -65,10 +62,6 @@ impl Failure {
             Self::Survey(error) => Reason::new(error.code(), error.to_string()),
             Self::Qualtrics(error) => Reason::new(error.code(), error.to_string()),
             Self::Document(error) => Reason::new(error.code(), error.to_string()),
-            Self::Older => Reason::new(
-                "older-completion",
-                "Qualtrics still shows an older completion of the response",
-            ),
         }
     }
 
@@ -126,9 +119,6 @@ async fn read_and_map(pipeline: &Pipeline, lease: &Lease) -> Result<Digested, Fa
     lifecycle::crash_point("read");
     let document =
         ResponseDocument::parse(&fetched.body, Some(response_id)).map_err(Failure::Document)?;
-    if pipeline.doubts.concern(lease, document.recorded_at()) {
-        return Err(Failure::Older);
-    }
     let mut digested = survey.digest(&document, fetched.asked_at);
 
     parts.surveys.count(survey_id, &digested);

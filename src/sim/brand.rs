@@ -18,8 +18,6 @@ pub(super) const SURVEY_DEFINITION: &str =
 pub(super) struct Version {
     pub(super) completed: Timestamp,
     pub(super) content: Content,
-    /// Until then single reads may still show the completion before.
-    pub(super) settled: Timestamp,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,13 +44,6 @@ impl Response {
         versions
             .take_while(|(_, version)| version.completed <= instant)
             .last()
-    }
-
-    /// The newest completion that every single read shows at an instant.
-    pub(super) fn settled_at(&self, instant: Timestamp) -> Option<(usize, Version)> {
-        let versions = self.versions.iter().copied().enumerate();
-        let mut settled = versions.filter(|(_, version)| version.settled <= instant);
-        settled.next_back()
     }
 
     /// The document of one completion.

@@ -57,13 +57,7 @@ pub(super) fn populate(world: &World, dawn: Timestamp) -> Vec<Callback> {
         loop {
             let after = Duration::from_secs(seconds);
             let completed = dawn.checked_add(after).unwrap_or(dawn);
-            let before = versions.last().map(|before: &Version| before.completed);
-            let settled = network::settled(&mut state, completed, before);
-            versions.push(Version {
-                completed,
-                content,
-                settled,
-            });
+            versions.push(Version { completed, content });
             tell(&mut state, &id, completed, after, &mut callbacks);
             if mends || versions.len() > 3 || !state.dice.chance(again) {
                 break;

@@ -18,9 +18,6 @@ use crate::lifecycle::{self, Lifecycle};
 use crate::qualtrics::simulated::{Replied, Sent};
 use crate::qualtrics::{Call, Endpoint, ExportRequest, File, QualtricsError};
 
-/// Completions that are no further apart are never read late.
-const CLOSE: SignedDuration = SignedDuration::from_secs(5);
-
 /// Answers the calls of `owner`, each in a task of its own.
 pub(super) async fn calls(
     world: World,
@@ -62,15 +59,11 @@ fn ways(state: &mut State) -> (Duration, Duration) {
 fn serve(state: &mut State, owner: &str, call: &Call) -> (Option<Replied>, bool) {
     let endpoint = call.endpoint();
     let trouble = trouble(state);
-    let mut is_good = trouble.is_none();
+    let is_good = trouble.is_none();
     let replied = match trouble {
         Some(trouble) => trouble,
         None => Some(match call {
-            Call::Response(_, response) => {
-                let (replied, shows_newest) = read(state, response);
-                is_good &= shows_newest;
-                replied
-            }
+            Call::Response(_, response) => read(state, response),
             Call::ResponseSchema(_) => whole(200, RESPONSE_SCHEMA),
             Call::SurveyDefinition(_) => whole(200, SURVEY_DEFINITION),
             Call::ExportStart(_, request) => start_export(state, request),
@@ -165,22 +158,15 @@ fn trouble(state: &mut State) -> Option<Option<Replied>> {
     None
 }
 
-/// One response: 404 or 202 until it is shown, then its newest completion or, for a while, the one before; and whether it
-/// is the newest.
-fn read(state: &mut State, id: &ResponseId) -> (Replied, bool) {
+/// One response: 404 or 202 until it is shown, then its newest completion.
+fn read(state: &mut State, id: &ResponseId) -> Replied {
     let now = lifecycle::now();
-    let is_behind = state.dice.chance(800);
     let Some(response) = state.responses.get(id) else {
-        return (whole(404, envelope(404, "")), true);
+        return whole(404, envelope(404, ""));
     };
     let newest = response.at(now);
-    let shown = match response.settled_at(now) {
-        Some(settled) if is_behind => Some(settled),
-        _ => newest,
-    };
-    let is_newest = shown.map(|(number, _)| number) == newest.map(|(number, _)| number);
     let (shown_at, hidden_as) = response.hidden;
-    let replied = match shown {
+    match newest {
         Some((number, version)) if shown_at <= now => {
             whole(200, envelope(200, &response.document(number, version)))
         }
@@ -192,8 +178,7 @@ fn read(state: &mut State, id: &ResponseId) -> (Replied, bool) {
             whole(202, envelope(202, if is_blank { &blank } else { message }))
         }
         _ => whole(404, envelope(404, "")),
-    };
-    (replied, is_newest)
+    }
 }
 
 fn start_export(state: &mut State, request: &ExportRequest) -> Replied {
@@ -296,20 +281,4 @@ pub(super) fn hidden(state: &mut State, completed: Timestamp) -> (Timestamp, u16
     };
     let shown_at = completed.checked_add(after).unwrap_or(completed);
     (shown_at, status)
-}
-
-/// The instant from which every single read shows a completion, where there is one before it.
-pub(super) fn settled(
-    state: &mut State,
-    completed: Timestamp,
-    before: Option<Timestamp>,
-) -> Timestamp {
-    let stale = state.plan.completions.stale;
-    // Source: the assumption of docs/proof.md; completions that are closer count as one where they are read late.
-    let is_apart = before.is_some_and(|before| completed.duration_since(before) >= CLOSE);
-    let after = match is_apart && state.dice.chance(stale) {
-        true => seconds(state, 1, 20),
-        false => SignedDuration::ZERO,
-    };
-    completed.checked_add(after).unwrap_or(completed)
 }

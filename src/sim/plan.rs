@@ -75,8 +75,6 @@ pub(super) struct Completions {
     pub(super) hidden: u64,
     /// Not shown for two days.
     pub(super) gone: u64,
-    /// Finished again, and single reads may show the answers before for a while.
-    pub(super) stale: u64,
 }
 
 /// What becomes of Qualtrics' messages.
@@ -175,7 +173,6 @@ impl Plan {
             mended: if dice.chance(150) { 100 } else { 0 },
             hidden: dice.below(400),
             gone: if seed.is_multiple_of(500) { 50 } else { 0 },
-            stale: dice.below(600),
         };
         plan.callbacks = Callbacks {
             lost: dice.below(if kind == 9 { 400 } else { 100 }),

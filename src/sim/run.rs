@@ -191,13 +191,6 @@ fn small() -> Vec<(&'static str, Plan)> {
             with(&|plan| plan.completions.again = 1000),
         ),
         (
-            "one response, completed again and shown late",
-            with(&|plan| {
-                plan.completions.again = 1000;
-                plan.completions.stale = 1000;
-            }),
-        ),
-        (
             "one event, told of thrice",
             with(&|plan| plan.callbacks.repeated = 1000),
         ),

@@ -272,9 +272,6 @@ pub struct Change {
 pub enum RetryKind {
     /// Qualtrics does not show the response yet (202 or 404).
     NotYet,
-    /// Qualtrics still shows an older completion than the event's. Never given up: whoever waits takes at last what is
-    /// there.
-    Older,
     /// Something failed: Qualtrics, the network, the database, a definition.
     Failure,
     /// Somebody said when.
@@ -295,7 +292,7 @@ const FAILURE_GIVE_UP_AFTER: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 /// When the next attempt is due; nothing once the event is given up.
 ///
 /// `attempt` counts leases taken, from 1; `age` is the time since the callback was received; `jitter` is a random
-/// number from 0 to 1 (full jitter for failures, ±20 % for "not yet" and "older").
+/// number from 0 to 1 (full jitter for failures, ±20 % for "not yet").
 #[must_use]
 pub fn next_attempt(kind: RetryKind, attempt: u32, age: Duration, jitter: f64) -> Option<Duration> {
     let jitter = if jitter.is_finite() {
@@ -313,7 +310,6 @@ pub fn next_attempt(kind: RetryKind, attempt: u32, age: Duration, jitter: f64) -
             };
             Some(delay.mul_f64(0.8 + 0.4 * jitter))
         }
-        RetryKind::Older => Some(step(&NOT_YET_SECONDS, attempt).mul_f64(0.8 + 0.4 * jitter)),
         RetryKind::Failure | RetryKind::After(_) if age >= FAILURE_GIVE_UP_AFTER => None,
         // A tenth at least: full jitter down to nothing would ask again at once.
         RetryKind::Failure => Some(step(&FAILURE_SECONDS, attempt).mul_f64(0.1 + 0.9 * jitter)),
@@ -353,14 +349,6 @@ mod tests {
     }
 
     #[test]
-    fn an_older_completion_is_asked_again_soon_however_old_its_event_is() {
-        let delay = |attempt| next_attempt(RetryKind::Older, attempt, 1000 * HOUR, 0.5);
-
-        assert_eq!(delay(1), Some(Duration::from_secs(1)));
-        assert_eq!(delay(6), Some(Duration::from_secs(30)));
-    }
-
-    #[test]
     fn failures_are_given_up_by_time_and_not_by_count() {
         assert!(next_attempt(RetryKind::Failure, u32::MAX, 71 * HOUR, 1.0).is_some());
         assert_eq!(next_attempt(RetryKind::Failure, 1, 72 * HOUR, 1.0), None);
@@ -369,7 +357,7 @@ mod tests {
     proptest! {
         #[test]
         fn delays_are_bounded_whatever_the_jitter(attempt: u32, age in 0_u64..400_000, jitter: f64) {
-            for kind in [RetryKind::NotYet, RetryKind::Older, RetryKind::Failure] {
+            for kind in [RetryKind::NotYet, RetryKind::Failure] {
                 if let Some(delay) = next_attempt(kind, attempt, Duration::from_secs(age), jitter) {
                     prop_assert!(delay >= Duration::from_millis(100));
                     prop_assert!(delay <= Duration::from_secs(720));
