@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use ingester_core::time::Timestamp;
 use qualtrics_ingester::jobs::erase::Which;
 use qualtrics_sandbox::Limits;
 
@@ -42,7 +43,32 @@ async fn a_thousand_completions_within_a_minute_are_rows_a_minute_later() {
     let counters = world.sandbox.counters();
     assert!(world.calls() <= 300, "{:?}", counters.calls);
     assert!(!counters.calls.contains_key("response 429"));
+    assert!(most_reads_in_a_minute(&world).await <= PER_MINUTE);
     served.stop().await;
+}
+
+/// What is configured by default.
+const PER_MINUTE: usize = 200;
+
+/// The most single reads that any 60 seconds hold, as Qualtrics saw them; less one for what the way there differs.
+async fn most_reads_in_a_minute(world: &World) -> usize {
+    let calls = reqwest::get(format!("{}/control/calls", world.url)).await;
+    let calls: serde_json::Value = calls.unwrap().json().await.unwrap();
+    let reads = calls.as_array().unwrap().iter();
+    let reads: Vec<Timestamp> = reads
+        .filter(|call| call["endpoint"] == "response")
+        .map(|call| call["at"].as_str().unwrap().parse().unwrap())
+        .collect();
+    assert!(reads.len() > PER_MINUTE, "the limit was not met");
+    let span = Duration::from_secs(59);
+    let within = |begin: &Timestamp| {
+        let end = begin.checked_add(span).unwrap();
+        reads
+            .iter()
+            .filter(|at| (*begin..end).contains(*at))
+            .count()
+    };
+    reads.iter().map(within).max().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
