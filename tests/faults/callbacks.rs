@@ -96,49 +96,17 @@ pub(crate) async fn f17_reordered_and_late(_scale: Scale) -> String {
     assert!(reconciled.status.success(), "{reconciled:?}");
     assert_eq!(comment(&response).await, "third", "{reconciled:?}");
 
-    let figures = shown_late(&ground, &running).await;
-
     let late = people.complete();
     let late_answer = people
         .tell_as(&service, &late, "2025-01-02 03:04:05", KEY)
         .await;
     assert!(late_answer.body.contains("accepted"), "{late_answer:?}");
-    let held = Invariants {
+    Invariants {
         more_calls: 2,
         ..Invariants::default()
-    };
-    format!("{figures}; {}", held.hold(&ground, &running).await)
-}
-
-/// A response that was completed again, and that Qualtrics shows as it was before for a while: the event waits for what it
-/// tells of.
-async fn shown_late(ground: &Ground, running: &Running) -> String {
-    let (people, service) = (&ground.people, running.url(""));
-    let response = submit(&people.sandbox, None, "before");
-    let recorded = |at: &str, comment: &str| {
-        let values = json!({ "recordedDate": at, "QID18_TEXT": comment });
-        let values = values.as_object().unwrap().clone();
-        people.sandbox.edit(SURVEY, &response, values).unwrap();
-    };
-    recorded("2026-01-02T03:04:05.123Z", "before");
-    let told = people.tell(&service, &response).await;
-    assert!(told.body.contains("accepted"), "{told:?}");
-    ground.settled(0, Duration::from_secs(20)).await;
-    let told = people
-        .tell_as(&service, &response, "2026-01-02 04:05:06", KEY)
-        .await;
-    assert!(told.body.contains("accepted"), "{told:?}");
-    tokio::time::sleep(Duration::from_millis(2_500)).await;
-    let waiting = ground.held().await.events[&response].clone();
-    let reason = waiting.reason.unwrap_or_default();
-    assert_eq!(waiting.state, "pending", "{reason}");
-    assert!(reason.starts_with("older-completion: "), "{reason}");
-
-    recorded("2026-01-02T04:05:06.789Z", "after");
-    let (held, took) = ground.settled(0, Duration::from_secs(20)).await;
-    let comment = held.rows[&response].comment.as_deref();
-    assert_eq!(comment, Some("after"));
-    format!("shown late and read {took:.1?} after it was shown")
+    }
+    .hold(&ground, &running)
+    .await
 }
 
 pub(crate) async fn f18_a_dead_event_is_told_of_again(_scale: Scale) -> String {
