@@ -12,7 +12,7 @@ use crate::Scale;
 use crate::ground::{
     Address, COMPLETED, FORM, Ground, Invariants, People, count_of, p99, unoptimised,
 };
-use crate::process::{KEY, Running, SURVEY, message, signed};
+use crate::process::{KEY, SURVEY, message, signed};
 
 pub(crate) async fn f16_duplicates_on_two_instances(scale: Scale) -> String {
     let ground = Ground::hana().await;
