@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use ingester_core::inbox::{LEASE, Owner};
+use ingester_core::sql::inbox::Waiting;
 use ingester_core::sql::{Dialect, Statement, bulk, ddl, inbox};
 use rusqlite::Connection;
 
@@ -35,7 +36,13 @@ fn what_is_due_is_looked_for_in_the_index_alone() {
     let surveys = ["SV_22VlHYNeldrrrk1".parse().unwrap()];
     let (owner, now) = (Owner::new("a"), "2026-06-01T12:00:00Z".parse().unwrap());
 
-    let plan = plan(&inbox::claim_due(&surveys, 64, (&owner, LEASE), now));
+    let plan = plan(&inbox::claim_waiting(
+        Waiting::Due,
+        &surveys,
+        64,
+        (&owner, LEASE),
+        now,
+    ));
 
     assert!(
         plan.contains("COVERING INDEX QUALTRICS_INBOX_OPEN (STATE=?)"),
@@ -48,7 +55,7 @@ fn what_is_done_is_not_looked_at() {
     let surveys = ["SV_22VlHYNeldrrrk1".parse().unwrap()];
     let (owner, now) = (Owner::new("a"), "2026-06-01T12:00:00Z".parse().unwrap());
     for statement in [
-        inbox::claim_expired(&surveys, 64, (&owner, LEASE), now),
+        inbox::claim_waiting(Waiting::Expired, &surveys, 64, (&owner, LEASE), now),
         inbox::take_over(now),
         bulk::backlog(&surveys, 20_000, now),
     ] {

@@ -11,8 +11,7 @@ use ingester_core::time::Timestamp;
 
 use super::code::Failure;
 use super::finish::{
-    Landing, erased_among, erased_reason, keep_documents, settling, superseded_reason, unanswered,
-    write_rows,
+    Landing, erased_among, erased_reason, keep_documents, superseded_reason, unanswered, write_rows,
 };
 use super::lane::Lane;
 use super::transaction::{Before, Spoiled, Transaction, commit, take_back};
@@ -266,7 +265,11 @@ async fn settle_events<'a>(
         .enumerate()
         .filter_map(|(write, row)| {
             let (fence, event) = row.settles.as_ref()?;
-            Some((write, event, settling(fence, &row.outcome, now)))
+            Some((
+                write,
+                event,
+                inbox::settle(Dialect::Hana, fence, &row.outcome, now),
+            ))
         })
         .collect();
     let statements: Vec<(usize, Statement)> = settled

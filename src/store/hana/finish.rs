@@ -111,18 +111,6 @@ impl Lane {
     }
 }
 
-/// The statement that ends a lease with this outcome.
-pub(super) fn settling(fence: &Fence, outcome: &Outcome, now: Timestamp) -> Statement {
-    match outcome {
-        Outcome::Row(_) => inbox::done(Dialect::Hana, fence, None, now),
-        Outcome::Skip(reason) => inbox::done(Dialect::Hana, fence, Some(reason), now),
-        Outcome::Retry { after, reason } => {
-            inbox::retry(Dialect::Hana, fence, *after, Some(reason), now)
-        }
-        Outcome::Dead(reason) => inbox::dead(Dialect::Hana, fence, reason, now),
-    }
-}
-
 /// First the fences: whoever lost one writes nothing else, and the rows in the inbox stay locked until the commit. Then
 /// the documents, whose counts name those that lost against a newer one. Then rows and changes of the others.
 async fn settle(
@@ -133,7 +121,12 @@ async fn settle(
     let fences: Vec<(usize, Statement)> = finishes
         .iter()
         .enumerate()
-        .map(|(write, finish)| (write, settling(&finish.fence, &finish.outcome, now)))
+        .map(|(write, finish)| {
+            (
+                write,
+                inbox::settle(Dialect::Hana, &finish.fence, &finish.outcome, now),
+            )
+        })
         .collect();
     let held = transaction.run(&fences).await?;
     let mut finished = Vec::with_capacity(finishes.len());

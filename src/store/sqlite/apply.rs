@@ -10,7 +10,8 @@ use ingester_core::inbox::{
     Change, Event, Fence, Finished, LEASE, Mapped, Outcome, Owner, Reason, whole_milliseconds,
 };
 use ingester_core::row::{Cell, ColumnType};
-use ingester_core::sql::{Dialect, Statement, changes, erased, inbox, rows};
+use ingester_core::sql::inbox::{self, Waiting};
+use ingester_core::sql::{Dialect, Statement, changes, erased, rows};
 use ingester_core::time::Timestamp;
 use rusqlite::Connection;
 
@@ -191,10 +192,11 @@ fn claim(
     limit: usize,
 ) -> Result<Vec<(Event, u32)>, StoreError> {
     let (lease, now) = ((&context.owner, LEASE), context.now);
-    let due = inbox::claim_due(surveys, limit, lease, now);
+    let due = inbox::claim_waiting(Waiting::Due, surveys, limit, lease, now);
     let mut found = query(connection, &due, &inbox::CLAIMED)?;
     if found.len() < limit {
-        let expired = inbox::claim_expired(surveys, limit - found.len(), lease, now);
+        let expired =
+            inbox::claim_waiting(Waiting::Expired, surveys, limit - found.len(), lease, now);
         found.append(&mut query(connection, &expired, &inbox::CLAIMED)?);
     }
     let mut events: Vec<_> = found.iter().filter_map(|row| claimed(row)).collect();
@@ -227,7 +229,11 @@ fn finish(
     event: &Event,
     outcome: &Outcome,
 ) -> Result<Finished, StoreError> {
-    if execute(connection, &settle(fence, outcome, context.now))? == 0 {
+    if execute(
+        connection,
+        &inbox::settle(Dialect::Sqlite, fence, outcome, context.now),
+    )? == 0
+    {
         return Ok(Finished::LeaseLost);
     }
     match outcome {
@@ -257,18 +263,6 @@ fn finish(
             Ok(Finished::Committed(change))
         }
         Outcome::Skip(_) | Outcome::Retry { .. } | Outcome::Dead(_) => Ok(Finished::Settled),
-    }
-}
-
-/// What an outcome does to its event, under the fence.
-pub(super) fn settle(fence: &Fence, outcome: &Outcome, now: Timestamp) -> Statement {
-    match outcome {
-        Outcome::Row(_) => inbox::done(Dialect::Sqlite, fence, None, now),
-        Outcome::Skip(reason) => inbox::done(Dialect::Sqlite, fence, Some(reason), now),
-        Outcome::Retry { after, reason } => {
-            inbox::retry(Dialect::Sqlite, fence, *after, Some(reason), now)
-        }
-        Outcome::Dead(reason) => inbox::dead(Dialect::Sqlite, fence, reason, now),
     }
 }
 

@@ -8,7 +8,7 @@ use ingester_core::row::{ColumnType, Table, TableName};
 use ingester_core::sql::{Dialect, erased, inbox, rows, surveys};
 use rusqlite::{CachedStatement, Connection};
 
-use super::apply::{Context, execute, is_erased, log_change, query, settle, write_row};
+use super::apply::{Context, execute, is_erased, log_change, query, write_row};
 use super::value::Bind;
 use crate::store::error::StoreError;
 use crate::store::write::{Erased, Landed, LoadReport, Loaded};
@@ -73,7 +73,8 @@ impl<'c> Landing<'c> {
         let event = match &loaded.settles {
             // Whoever holds the event now reads the response itself; the row is right all the same.
             Some((fence, event)) => {
-                let settle = settle(fence, &loaded.outcome, self.context.now);
+                let settle =
+                    inbox::settle(Dialect::Sqlite, fence, &loaded.outcome, self.context.now);
                 (execute(connection, &settle)? == 1).then_some(event)
             }
             None => None,

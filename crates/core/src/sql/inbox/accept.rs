@@ -23,24 +23,34 @@ pub fn accept(
     }
 }
 
-/// State, attempts, and the seconds from now when it is due and until when it is leased.
-fn begun(lease: Option<(&Owner, Duration)>) -> [Cell; 5] {
+/// State, attempts, when it is due unless it is leased, whose it is, and until when.
+fn begun(
+    lease: Option<(&Owner, Duration)>,
+    due: Cell,
+    until: impl FnOnce(Duration) -> Cell,
+) -> [Cell; 5] {
     match lease {
         Some((owner, duration)) => [
             text("leased"),
             number(1),
             Cell::Null,
             text(owner),
-            seconds(duration),
+            until(duration),
         ],
-        None => [
-            text("pending"),
-            number(0),
-            number(0),
-            Cell::Null,
-            Cell::Null,
-        ],
+        None => [text("pending"), number(0), due, Cell::Null, Cell::Null],
     }
+}
+
+/// By HANA's own clock: seconds from now.
+fn begun_in(lease: Option<(&Owner, Duration)>) -> [Cell; 5] {
+    begun(lease, number(0), seconds)
+}
+
+/// By our clock.
+fn begun_at(event: &Event, lease: Option<(&Owner, Duration)>, now: Timestamp) -> [Cell; 5] {
+    begun(lease, stamp(event.received_at), |duration| {
+        stamp(later(now, duration))
+    })
 }
 
 /// Every value is cast, because a parameter in a select list has no type of its own.
@@ -69,7 +79,7 @@ VALUES (S."SURVEY_ID", S."RESPONSE_ID", S."TOPIC", S."COMPLETED_AT", S."RECEIVED
         stamp(event.completed_at),
         stamp(event.received_at),
     ])
-    .with(begun(lease))
+    .with(begun_in(lease))
 }
 
 /// HANA only: lets an event begin anew that died long enough ago, although what came is not newer. The newer
@@ -86,7 +96,7 @@ WHERE "SURVEY_ID" = ? AND "RESPONSE_ID" = ? AND "STATE" = 'dead'
   AND "DONE_AT" <= ADD_SECONDS(CURRENT_UTCTIMESTAMP, ?)"#,
     )
     .with([stamp(event.received_at)])
-    .with(begun(lease))
+    .with(begun_in(lease))
     .with([text(&event.survey_id), text(&event.response_id), since])
 }
 
@@ -151,24 +161,4 @@ RETURNING "COMPLETED_AT""#,
         stamp(event.completed_at),
         stamp(now.checked_sub(REVIVAL_AFTER).unwrap_or(now)),
     ])
-}
-
-/// State, attempts, when it is due, whose it is and until when, by our own clock.
-fn begun_at(event: &Event, lease: Option<(&Owner, Duration)>, now: Timestamp) -> [Cell; 5] {
-    match lease {
-        Some((owner, duration)) => [
-            text("leased"),
-            number(1),
-            Cell::Null,
-            text(owner),
-            stamp(later(now, duration)),
-        ],
-        None => [
-            text("pending"),
-            number(0),
-            stamp(event.received_at),
-            Cell::Null,
-            Cell::Null,
-        ],
-    }
 }

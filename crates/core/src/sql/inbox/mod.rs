@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::{Dialect, Statement, in_list, later, number, seconds, stamp, text};
 use crate::id::{ResponseId, SurveyId};
-use crate::inbox::{Fence, Owner, Reason};
+use crate::inbox::{Fence, Outcome, Owner, Reason};
 use crate::row::{Cell, ColumnType};
 use crate::time::Timestamp;
 
@@ -20,42 +20,13 @@ pub use selection::{LISTED, Selection, count, drop_events, list, revive};
 /// `LAST_ERROR` is NVARCHAR(1000).
 const LAST_ERROR_CHARS_MAX: usize = 1000;
 
-/// SQLite only: leases what is due and pending, the newest first, and answers it as [`CLAIMED`], in no order. Whoever
-/// writes there is alone, so that nothing can come between the look and the lease.
-///
-/// Looked for in the index alone: where a million wait for a later attempt, they are passed over without a look into the
-/// table for each.
-#[must_use]
-pub fn claim_due(
-    surveys: &[SurveyId],
-    limit: usize,
-    lease: (&Owner, Duration),
-    now: Timestamp,
-) -> Statement {
-    claim_where(
-        r#""STATE" = 'pending' AND "NEXT_ATTEMPT_AT" <= "#,
-        surveys,
-        limit,
-        lease,
-        now,
-    )
-}
-
-/// SQLite only: the same for what a process left behind that did not renew its lease.
-#[must_use]
-pub fn claim_expired(
-    surveys: &[SurveyId],
-    limit: usize,
-    lease: (&Owner, Duration),
-    now: Timestamp,
-) -> Statement {
-    claim_where(
-        r#""STATE" = 'leased' AND "LEASE_UNTIL" < "#,
-        surveys,
-        limit,
-        lease,
-        now,
-    )
+/// What a claim takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waiting {
+    /// What is pending and due.
+    Due,
+    /// What a process left behind that did not renew its lease.
+    Expired,
 }
 
 /// The types of what a claim answers: survey, response, completed, received, attempts.
@@ -67,8 +38,14 @@ pub const CLAIMED: [ColumnType; 5] = [
     ColumnType::Integer,
 ];
 
-fn claim_where(
-    is_claimable_at: &'static str,
+/// SQLite only: leases what waits, the newest first, and answers it as [`CLAIMED`], in no order. Whoever writes there is
+/// alone, so that nothing can come between the look and the lease.
+///
+/// Looked for in the index alone: where a million wait for a later attempt, they are passed over without a look into the
+/// table for each.
+#[must_use]
+pub fn claim_waiting(
+    waiting: Waiting,
     surveys: &[SurveyId],
     limit: usize,
     (owner, duration): (&Owner, Duration),
@@ -85,7 +62,10 @@ UPDATE "QUALTRICS_INBOX" SET "STATE" = 'leased', "ATTEMPTS" = "ATTEMPTS" + 1, "N
         .push(
             r#" WHERE rowid IN (SELECT rowid FROM "QUALTRICS_INBOX" WHERE "STATE" <> 'done' AND "#,
         )
-        .push(is_claimable_at)
+        .push(match waiting {
+            Waiting::Due => r#""STATE" = 'pending' AND "NEXT_ATTEMPT_AT" <= "#,
+            Waiting::Expired => r#""STATE" = 'leased' AND "LEASE_UNTIL" < "#,
+        })
         .bind(stamp(now))
         .push(r#" AND "SURVEY_ID" IN (NULL"#);
     for survey in surveys {
@@ -191,9 +171,20 @@ pub fn renew(dialect: Dialect, fence: &Fence, duration: Duration, now: Timestamp
     .with(fence_binds(fence))
 }
 
+/// Ends a lease with its outcome, under the fence. No row changed means that the lease is lost.
+#[must_use]
+pub fn settle(dialect: Dialect, fence: &Fence, outcome: &Outcome, now: Timestamp) -> Statement {
+    match outcome {
+        Outcome::Row(_) => done(dialect, fence, None, now),
+        Outcome::Skip(reason) => done(dialect, fence, Some(reason), now),
+        Outcome::Retry { after, reason } => retry(dialect, fence, *after, Some(reason), now),
+        Outcome::Dead(reason) => dead(dialect, fence, reason, now),
+    }
+}
+
 /// What ends a lease on HANA, whatever the outcome: one text, so that all outcomes of a batch are one round trip. The
 /// reason that stood there stays where an event waits again without a new one.
-fn settle(
+fn settle_hana(
     fence: &Fence,
     state: &'static str,
     done_in: Cell,
@@ -221,7 +212,7 @@ UPDATE "QUALTRICS_INBOX" SET "STATE" = ?, "DONE_AT" = ADD_SECONDS(CURRENT_UTCTIM
 #[must_use]
 pub fn done(dialect: Dialect, fence: &Fence, reason: Option<&Reason>, now: Timestamp) -> Statement {
     match dialect {
-        Dialect::Hana => settle(fence, "done", number(0), Cell::Null, reason),
+        Dialect::Hana => settle_hana(fence, "done", number(0), Cell::Null, reason),
         Dialect::Sqlite => Statement::new(under_fence!(
             r#"/* inbox.done */
 UPDATE "QUALTRICS_INBOX" SET "STATE" = 'done', "DONE_AT" = ?, "LAST_ERROR" = ?,
@@ -236,7 +227,7 @@ UPDATE "QUALTRICS_INBOX" SET "STATE" = 'done', "DONE_AT" = ?, "LAST_ERROR" = ?,
 #[must_use]
 pub fn dead(dialect: Dialect, fence: &Fence, reason: &Reason, now: Timestamp) -> Statement {
     match dialect {
-        Dialect::Hana => settle(fence, "dead", number(0), Cell::Null, Some(reason)),
+        Dialect::Hana => settle_hana(fence, "dead", number(0), Cell::Null, Some(reason)),
         Dialect::Sqlite => Statement::new(under_fence!(
             r#"/* inbox.dead */
 UPDATE "QUALTRICS_INBOX" SET "STATE" = 'dead', "DONE_AT" = ?, "LAST_ERROR" = ?,
@@ -257,7 +248,7 @@ pub fn retry(
     now: Timestamp,
 ) -> Statement {
     match dialect {
-        Dialect::Hana => settle(fence, "pending", Cell::Null, seconds(after), reason),
+        Dialect::Hana => settle_hana(fence, "pending", Cell::Null, seconds(after), reason),
         Dialect::Sqlite => Statement::new(under_fence!(
             r#"/* inbox.retry */
 UPDATE "QUALTRICS_INBOX" SET "STATE" = 'pending', "NEXT_ATTEMPT_AT" = ?, "LAST_ERROR" = COALESCE(?, "LAST_ERROR"),
